@@ -1,0 +1,157 @@
+#ifndef EV_ADAPTER_SQLITE_LOG_H
+#define EV_ADAPTER_SQLITE_LOG_H
+
+#include <signal.h>
+#include <sqlite3.h>
+
+#include "adapter/open.h"
+#include "adapter/sqlite/streams.h"
+#include "base/mem.h"
+#include "port/store.h"
+
+/*
+ * The SQLite log: one file in WAL mode. ev-log(5) documents its tables.
+ *
+ * Beside LOG stands LOG.lock. Who holds its write lock may write and
+ * checkpoint; nobody else does, because two connections that checkpoint or
+ * write at the same moment can lose committed rows (SQLite's WAL-reset bug,
+ * 3.7.0 to 3.51.2). Its content is the doorbell: the last position, written
+ * after each commit, which wakes the watchers.
+ */
+
+enum {
+	LOG_VERSION = 1, /* user_version: what schema.c creates */
+	LOG_PAGE = 4096  /* bytes, set when we create */
+};
+
+enum log_statement {
+	SQL_HEAD,
+	SQL_HEAD_SET,
+	SQL_EVENT_ADD,
+	SQL_EVENT_LINE,
+	SQL_STREAM,
+	SQL_STREAM_ADD,
+	SQL_STREAM_EVENT_ADD,
+	SQL_ID,
+	SQL_ID_ADD,
+	SQL_POSTING_ADD,
+	SQL_TYPE,
+	SQL_TYPE_ADD,
+	SQL_DEFINITION,
+	SQL_DEFINITION_ADD,
+	SQL_SOURCE,
+	SQL_SOURCE_ADD,
+	SQL_SCAN,
+	SQL_SCAN_BACK,
+	SQL_LINE_FROM,
+	SQL_STREAM_POSITIONS,
+	SQL_POSTINGS,
+	SQL_TYPE_IDS,
+	SQL_EVENT,
+	SQL_STREAM_FROM,
+	SQL_VALUE_FROM,
+	SQL_COUNT
+};
+
+struct log {
+	struct ev_store store;
+	enum ev_store_mode mode;
+	int wait_ms;
+	const volatile sig_atomic_t *stop;
+
+	char *path; /* resolved, so that all names of a log share its lock */
+	char *lock_path;
+	int lock_fd;
+	int notify_fd; /* inotify */
+	int notify_watch;
+
+	sqlite3 *db; /* NULL: not open yet */
+	sqlite3_stmt *statements[SQL_COUNT];
+	int wal_frames; /* in the WAL after our last commit */
+	long wal_most; /* bytes from which on the WAL is checkpointed */
+	long wal_left; /* bytes of it that may be left when we close */
+
+	size_t serial;            /* of the append, for its streams */
+	struct streams streams;   /* the ends that appends have seen, … */
+	int64_t streams_position; /* … right while the log ends here */
+	struct type_ids *type_ids;
+	struct ev_buf identity;   /* to remember, see catalogs.c */
+	const struct ev_catalogs *remembered;
+};
+
+/* open.c */
+/* Connects, if that has not happened yet. EV_NO: there is no log, or an empty
+   file; only the second makes one then. */
+enum ev_status log_connect(struct log *log, struct ev_err *err);
+enum ev_status log_connect_to_append(struct log *log, struct ev_err *err);
+enum ev_status log_fail(struct log *log, const char *what,
+                        struct ev_err *err);
+sqlite3_stmt *log_statement(struct log *log, enum log_statement which);
+/* Steps a statement that returns no row, and resets it. */
+bool log_run(sqlite3_stmt *statement);
+void log_bind(sqlite3_stmt *statement, int column, struct ev_str text);
+struct ev_str log_column(sqlite3_stmt *statement, int column);
+
+/*
+ * Copies the WAL into the file; with TRUNCATE also empties it. Only under the
+ * lock. What readers still need stays, and nobody waits for them.
+ */
+void log_checkpoint(struct log *log, int mode);
+long log_wal_bytes(const struct log *log);
+
+/* lock.c */
+enum ev_status log_lock(struct log *log, struct ev_err *err);
+void log_unlock(struct log *log);
+void log_ring(struct log *log, int64_t position);
+enum ev_status log_wait(struct ev_store *store, int64_t position,
+                        int timeout_ms, int other_fd, struct ev_err *err);
+
+/* schema.c */
+enum ev_status log_create(struct log *log, struct ev_err *err);
+
+/* chain.c: hash = SHA-256(hash before, SHA-256 of the definition, line) */
+enum { LOG_HASH = 32 };
+void log_hash(unsigned char hash[LOG_HASH], const unsigned char *before,
+              const unsigned char *definition, struct ev_str line);
+void log_digest(unsigned char hash[LOG_HASH], struct ev_str bytes);
+
+/* append.c */
+enum ev_status log_append(struct ev_store *store, struct ev_append *list,
+                          size_t n, enum ev_append_flags flags,
+                          struct ev_err *err);
+
+/* catalogs.c */
+enum ev_status log_recall(struct ev_store *store, struct ev_str identity,
+                          struct ev_catalogs *catalogs, struct ev_err *err);
+void log_remember(struct ev_store *store, struct ev_str identity,
+                  const struct ev_catalogs *catalogs);
+enum ev_status log_note_source(struct log *log, struct ev_err *err);
+/* The row of `type`, made if need be; lent until log_forget_types. */
+struct type_id {
+	const struct ev_type *type;
+	int64_t id;
+	unsigned char definition[LOG_HASH];
+	struct ev_str name; /* "rig/CI_FAILED" */
+};
+enum ev_status log_type_id(struct log *log, const struct ev_type *type,
+                           const struct type_id **out, struct ev_err *err);
+void log_forget_types(struct log *log);
+
+/* query.c */
+enum ev_status log_head(struct ev_store *store, struct ev_head *head,
+                        struct ev_err *err);
+enum ev_status log_query(struct ev_store *store, const struct ev_query *query,
+                         struct ev_cursor **cursor, struct ev_err *err);
+enum ev_status log_next(struct ev_cursor *cursor, struct ev_row *row,
+                        struct ev_err *err);
+void log_query_close(struct ev_cursor *cursor);
+enum ev_status log_names(struct ev_store *store, enum ev_names kind,
+                         struct ev_str prefix, ev_name *take, void *context,
+                         struct ev_err *err);
+
+/* verify.c */
+enum ev_status log_verify(struct ev_store *store, const struct ev_head *since,
+                          ev_damage *report, void *context,
+                          struct ev_head *head, struct ev_err *err);
+
+#endif

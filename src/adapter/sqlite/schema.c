@@ -1,0 +1,62 @@
+#include "adapter/sqlite/log.h"
+
+/*
+ * Keys that are texts of an event (stream, id, actor, …) are stored as they
+ * stand in the line, JSON escapes included; a UUID in its canonical text is
+ * stored as its 16 bytes. A stream's number is the position of its first event.
+ */
+static const char schema[] =
+	"CREATE TABLE head(one INTEGER PRIMARY KEY CHECK (one = 1),"
+	" position INTEGER NOT NULL, hash BLOB NOT NULL,"
+	" recorded_at TEXT NOT NULL) STRICT;"
+	"CREATE TABLE definition(id INTEGER PRIMARY KEY,"
+	" hash BLOB NOT NULL UNIQUE, catalog TEXT NOT NULL,"
+	" json TEXT NOT NULL) STRICT;"
+	"CREATE TABLE source(identity TEXT PRIMARY KEY,"
+	" definitions TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE type(id INTEGER PRIMARY KEY,"
+	" definition INTEGER NOT NULL REFERENCES definition,"
+	" name TEXT NOT NULL, version INTEGER NOT NULL,"
+	" UNIQUE (definition, name, version)) STRICT;"
+	"CREATE TABLE event(position INTEGER PRIMARY KEY,"
+	" type INTEGER NOT NULL REFERENCES type, hash BLOB NOT NULL,"
+	" line TEXT NOT NULL) STRICT;"
+	"CREATE TABLE stream(name TEXT PRIMARY KEY,"
+	" first INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE stream_event(stream INTEGER, version INTEGER,"
+	" position INTEGER NOT NULL,"
+	" PRIMARY KEY (stream, version)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE event_id(id ANY PRIMARY KEY,"
+	" position INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE posting(kind TEXT, value TEXT, position INTEGER,"
+	" more BLOB, PRIMARY KEY (kind, value, position))"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE VIEW events AS SELECT position,"
+	" line ->> 'streamId' AS stream, line ->> 'version' AS version,"
+	" line ->> 'id' AS id, line ->> 'catalog' AS catalog,"
+	" line ->> 'type' AS type, line ->> 'timestamp' AS timestamp,"
+	" line ->> 'recordedAt' AS recorded_at,"
+	" line ->> 'priority' AS priority, line ->> 'actor' AS actor,"
+	" line -> 'data' AS data FROM event;"
+	"INSERT INTO head VALUES (1, 0, zeroblob(32), '');"
+	"PRAGMA user_version = 1;";
+
+/* Under the lock, on a database without tables. */
+enum ev_status
+log_create(struct log *log, struct ev_err *err)
+{
+	if (sqlite3_exec(log->db, "PRAGMA page_size = 4096;"
+	                 "PRAGMA journal_mode = WAL", NULL, NULL,
+	                 NULL) != SQLITE_OK ||
+	    sqlite3_exec(log->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
+	            SQLITE_OK)
+		return log_fail(log, "create", err);
+	if (sqlite3_exec(log->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(log->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+		enum ev_status status = log_fail(log, "create", err);
+
+		sqlite3_exec(log->db, "ROLLBACK", NULL, NULL, NULL);
+		return status;
+	}
+	return EV_OK;
+}

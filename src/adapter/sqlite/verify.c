@@ -1,0 +1,687 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "adapter/sqlite/log.h"
+#include "adapter/sqlite/postings.h"
+#include "base/uuid.h"
+
+/*
+ * Every event is read by its position, as readers do, and its hash is made
+ * again from the one before it. Each index is compared with the events by a
+ * sum over all its entries, which is the same for the same entries whatever
+ * their order; only where sums differ, entries are looked up one by one. The
+ * sums are salted, so that nobody can prepare entries that make up for others.
+ */
+
+/* What a row of `type` stands for. */
+struct type_row {
+	int64_t id;
+	unsigned char definition[LOG_HASH];
+	struct ev_str catalog;
+	struct ev_str name;
+	int version;
+};
+
+struct sums {
+	uint64_t ids;
+	uint64_t versions;
+	uint64_t postings;
+};
+
+struct check {
+	struct log *log;
+	ev_damage *report;
+	void *context;
+	size_t damage;
+	uint64_t salt;
+	int64_t begin; /* the last position that is taken on trust */
+	int64_t end;
+	struct ev_arena arena;
+	struct type_row *types;
+	size_t type_count;
+	struct streams streams;
+	struct sums events; /* what the indexes should hold */
+	struct sums indexes;
+	unsigned char hash[2][LOG_HASH]; /* before the next event: stored and
+	                                    made again */
+	bool hash_known;
+};
+
+static void damage(struct check *check, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void
+damage(struct check *check, const char *format, ...)
+{
+	struct ev_err text;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text.text, sizeof text.text, format, args);
+	va_end(args);
+	check->report(check->context, text.text);
+	check->damage++;
+}
+
+static uint64_t
+mix(uint64_t a)
+{
+	a ^= a >> 30;
+	a *= 0xbf58476d1ce4e5b9ULL;
+	a ^= a >> 27;
+	a *= 0x94d049bb133111ebULL;
+	return a ^ a >> 31;
+}
+
+static uint64_t
+entry_sum(const struct check *check, struct ev_str text, int64_t number,
+          int64_t position)
+{
+	return mix(mix(mix(check->salt ^ ev_str_hash(text)) +
+	               (uint64_t)number) + (uint64_t)position);
+}
+
+static uint64_t
+posting_sum(const struct check *check, struct ev_str kind,
+            struct ev_str value, int64_t position)
+{
+	return entry_sum(check, value, (int64_t)ev_str_hash(kind), position);
+}
+
+/* Runs `take` for each row; false when SQLite fails in the middle. */
+static bool
+each_row(struct check *check, const char *sql,
+         void (*take)(struct check *check, sqlite3_stmt *row))
+{
+	sqlite3_stmt *rows = NULL;
+	bool done = sqlite3_prepare_v2(check->log->db, sql, -1, &rows, NULL) ==
+	            SQLITE_OK;
+	int code;
+
+	while (done && (code = sqlite3_step(rows)) != SQLITE_DONE) {
+		if (code == SQLITE_ROW)
+			take(check, rows);
+		else
+			done = false;
+	}
+	sqlite3_finalize(rows);
+	return done;
+}
+
+static void
+check_definition(struct check *check, sqlite3_stmt *row)
+{
+	unsigned char hash[LOG_HASH];
+	struct ev_str stored = log_column(row, 1);
+
+	log_digest(hash, log_column(row, 2));
+	if (stored.len != LOG_HASH || memcmp(stored.ptr, hash, LOG_HASH) != 0)
+		damage(check, "definition %lld (catalog) is altered",
+		       (long long)sqlite3_column_int64(row, 0));
+}
+
+static void
+add_type(struct check *check, sqlite3_stmt *row)
+{
+	struct ev_str hash = log_column(row, 1);
+	struct type_row *type;
+
+	check->types = ev_mem_resize(check->types, (check->type_count + 1) *
+	                             sizeof *check->types);
+	type = &check->types[check->type_count++];
+	*type = (struct type_row){
+		.id = sqlite3_column_int64(row, 0),
+		.catalog = ev_arena_dup(&check->arena, log_column(row, 2)),
+		.name = ev_arena_dup(&check->arena, log_column(row, 3)),
+		.version = sqlite3_column_int(row, 4),
+	};
+	if (hash.len == LOG_HASH)
+		memcpy(type->definition, hash.ptr, LOG_HASH);
+}
+
+static const struct type_row *
+find_type(const struct check *check, int64_t id)
+{
+	for (size_t i = 0; i < check->type_count; i++)
+		if (check->types[i].id == id)
+			return &check->types[i];
+	return NULL;
+}
+
+/* The position of a stream's first event, as the index has it; 0: none. */
+static int64_t
+find_first(struct check *check, struct ev_str name)
+{
+	sqlite3_stmt *find = log_statement(check->log, SQL_STREAM);
+	int64_t first = 0;
+
+	log_bind(find, 1, name);
+	if (sqlite3_step(find) == SQLITE_ROW)
+		first = sqlite3_column_int64(find, 0);
+	sqlite3_reset(find);
+	return first;
+}
+
+static void
+check_version(struct check *check, const struct ev_line *line)
+{
+	struct stream *stream = streams_find(&check->streams, line->stream);
+	bool before = stream->last == STREAM_UNKNOWN && check->begin > 0 &&
+	              line->version > 0;
+
+	if (stream->last == STREAM_UNKNOWN) {
+		/* what came before `begin` is taken on trust */
+		stream->first = before ? find_first(check, line->stream)
+		                       : line->position;
+		stream->last = before ? line->version - 1 : -1;
+	}
+	if (line->version != stream->last + 1)
+		damage(check, "event %lld: version %lld of stream '%.*s' where "
+		       "%lld was due", (long long)line->position,
+		       (long long)line->version, EV_FMT(line->stream),
+		       (long long)stream->last + 1);
+	stream->last = line->version;
+	check->events.versions += entry_sum(check, (struct ev_str){ 0 },
+	                                    stream->first * 1000003 +
+	                                    line->version, line->position);
+}
+
+/* How `key` of the id index stands for an id. */
+static struct ev_str
+id_key(struct ev_str id, unsigned char uuid[EV_UUID_BYTES])
+{
+	return ev_uuid_pack(id, uuid)
+	               ? (struct ev_str){ (char *)uuid, EV_UUID_BYTES } : id;
+}
+
+static void
+type_name(const struct ev_line *line, struct ev_buf *out)
+{
+	ev_buf_reset(out);
+	ev_buf_add_str(out, line->catalog);
+	ev_buf_add_char(out, '/');
+	ev_buf_add_str(out, line->type);
+}
+
+/* Calls `take` for every posting that an event should have. */
+static void
+each_posting(const struct ev_line *line, struct ev_buf *scratch,
+             void (*take)(void *context, struct ev_str kind,
+                          struct ev_str value),
+             void *context)
+{
+	type_name(line, scratch);
+	take(context, EV_STR("type"), ev_buf_str(scratch));
+	if (line->actor.ptr)
+		take(context, EV_STR("actor"), line->actor);
+	if (line->causation.ptr)
+		take(context, EV_STR("causation"), line->causation);
+	if (line->correlation.ptr)
+		take(context, EV_STR("correlation"), line->correlation);
+}
+
+struct posting_context {
+	struct check *check;
+	int64_t position;
+};
+
+static void
+sum_posting(void *context, struct ev_str kind, struct ev_str value)
+{
+	struct posting_context *c = context;
+
+	c->check->events.postings += posting_sum(c->check, kind, value,
+	                                         c->position);
+}
+
+/* What an event says of itself against where it stands and what it is. */
+static void
+check_line(struct check *check, int64_t position, struct ev_str text,
+           const struct type_row *type, struct ev_buf *scratch)
+{
+	struct posting_context context = { check, position };
+	unsigned char uuid[EV_UUID_BYTES];
+	struct ev_line line;
+
+	if (!ev_line_parse(text, &line)) {
+		damage(check, "event %lld: no canonical line",
+		       (long long)position);
+		return;
+	}
+	if (line.position != position)
+		damage(check, "event %lld: says it is at position %lld",
+		       (long long)position, (long long)line.position);
+	line.position = position;
+	if (type && (!ev_str_equal(type->catalog, line.catalog) ||
+	             !ev_str_equal(type->name, line.type) ||
+	             type->version != line.schema_version))
+		damage(check, "event %lld: is filed under type %.*s/%.*s",
+		       (long long)position, EV_FMT(type->catalog),
+		       EV_FMT(type->name));
+	check_version(check, &line);
+	check->events.ids += entry_sum(check, id_key(line.id, uuid), 0,
+	                               position);
+	each_posting(&line, scratch, sum_posting, &context);
+}
+
+static void
+check_hash(struct check *check, int64_t position, struct ev_str stored,
+           const struct type_row *type, struct ev_str text)
+{
+	unsigned char made[2][LOG_HASH];
+	bool fits = false;
+
+	if (!type) {
+		damage(check, "event %lld: its type is not in the log",
+		       (long long)position);
+		check->hash_known = false;
+		return;
+	}
+	if (stored.len != LOG_HASH) {
+		damage(check, "event %lld: its hash is damaged",
+		       (long long)position);
+		check->hash_known = false;
+		return;
+	}
+	/* after an altered event, either its stored hash is right or the one
+	   made again from what it now says */
+	for (int i = 0; check->hash_known && !fits && i < 2; i++) {
+		log_hash(made[0], check->hash[i], type->definition, text);
+		fits = memcmp(made[0], stored.ptr, LOG_HASH) == 0;
+		if (i == 0)
+			memcpy(made[1], made[0], LOG_HASH);
+		if (i == 0 && memcmp(check->hash[0], check->hash[1],
+		                     LOG_HASH) == 0)
+			break;
+	}
+	if (check->hash_known && !fits)
+		damage(check, "event %lld: altered, its hash does not fit",
+		       (long long)position);
+	memcpy(check->hash[0], stored.ptr, LOG_HASH);
+	memcpy(check->hash[1], check->hash_known ? made[fits ? 0 : 1]
+	                                         : (const unsigned char *)
+	                                                   stored.ptr,
+	       LOG_HASH);
+	check->hash_known = true;
+}
+
+static bool
+check_events(struct check *check)
+{
+	sqlite3_stmt *find = log_statement(check->log, SQL_EVENT);
+	struct ev_buf scratch = { 0 };
+	bool readable = true;
+
+	for (int64_t p = check->begin + 1; readable && p <= check->end; p++) {
+		sqlite3_bind_int64(find, 1, p);
+		if (sqlite3_step(find) == SQLITE_ROW) {
+			struct ev_str text = log_column(find, 2);
+			const struct type_row *type = find_type(
+				check, sqlite3_column_int64(find, 0));
+
+			check_hash(check, p, log_column(find, 1), type, text);
+			check_line(check, p, text, type, &scratch);
+		} else {
+			damage(check, "event %lld: missing%s", (long long)p,
+			       p < check->end ? " (the next cannot be checked "
+			                        "without it)" : "");
+			check->hash_known = false;
+		}
+		if (sqlite3_reset(find) != SQLITE_OK)
+			readable = false;
+	}
+	ev_buf_release(&scratch);
+	return readable;
+}
+
+static void
+check_count(struct check *check, sqlite3_stmt *row)
+{
+	int64_t count = sqlite3_column_int64(row, 0);
+	int64_t last = sqlite3_column_int64(row, 1);
+
+	if (count && last > check->end)
+		damage(check, "event %lld: added behind the log's end, %lld",
+		       (long long)last, (long long)check->end);
+	else if (count > check->end)
+		damage(check, "%lld events where %lld were appended",
+		       (long long)count, (long long)check->end);
+}
+
+static void
+sum_id(struct check *check, sqlite3_stmt *row)
+{
+	int64_t position = sqlite3_column_int64(row, 1);
+
+	if (position > check->begin)
+		check->indexes.ids += entry_sum(check, log_column(row, 0), 0,
+		                                position);
+}
+
+static void
+sum_version(struct check *check, sqlite3_stmt *row)
+{
+	int64_t position = sqlite3_column_int64(row, 2);
+
+	if (position > check->begin)
+		check->indexes.versions += entry_sum(
+			check, (struct ev_str){ 0 },
+			sqlite3_column_int64(row, 0) * 1000003 +
+				sqlite3_column_int64(row, 1), position);
+}
+
+/* Calls `take` for each position of a row of `posting`. */
+static void
+each_position(struct check *check, sqlite3_stmt *row,
+              void (*take)(struct check *check, struct ev_str kind,
+                           struct ev_str value, int64_t position))
+{
+	struct ev_str kind = log_column(row, 0), value = log_column(row, 1);
+	int64_t position = sqlite3_column_int64(row, 2);
+	struct ev_str more = log_column(row, 3);
+	const unsigned char *at = (const unsigned char *)more.ptr;
+	const unsigned char *end = at + more.len;
+
+	take(check, kind, value, position);
+	while (at < end && postings_next(&at, end, &position))
+		take(check, kind, value, position);
+}
+
+static void
+sum_one(struct check *check, struct ev_str kind, struct ev_str value,
+        int64_t position)
+{
+	if (position > check->begin)
+		check->indexes.postings += posting_sum(check, kind, value,
+		                                       position);
+}
+
+static void
+sum_postings(struct check *check, sqlite3_stmt *row)
+{
+	each_position(check, row, sum_one);
+}
+
+/* Every name leads to its first event, and there are no other names. */
+static void
+check_stream(struct check *check, sqlite3_stmt *row)
+{
+	struct ev_str name = log_column(row, 0);
+	int64_t first = sqlite3_column_int64(row, 1);
+	struct stream *stream;
+	size_t before = check->streams.count;
+
+	if (first <= check->begin)
+		return;
+	stream = streams_find(&check->streams, name);
+	if (check->streams.count != before)
+		damage(check, "index stream: '%.*s' has no event",
+		       EV_FMT(name));
+	else if (stream->first != first)
+		damage(check, "index stream: '%.*s' begins at %lld, not %lld",
+		       EV_FMT(name), (long long)stream->first,
+		       (long long)first);
+	else
+		stream->stale = 1; /* seen in the index */
+}
+
+static void
+check_streams_seen(struct check *check)
+{
+	for (size_t i = 0; i < check->streams.cap; i++) {
+		struct stream *stream = &check->streams.slots[i];
+
+		if (stream->name.ptr && stream->first > check->begin &&
+		    stream->last != STREAM_UNKNOWN && !stream->stale)
+			damage(check, "index stream: '%.*s' is missing",
+			       EV_FMT(stream->name));
+	}
+}
+
+/* Keys that are out of order are found by a scan but not by a search. */
+static bool
+check_order(struct check *check)
+{
+	sqlite3_stmt *rows = NULL;
+	bool done = sqlite3_prepare_v2(check->log->db, "PRAGMA quick_check(20)",
+	                               -1, &rows, NULL) == SQLITE_OK;
+	int code = SQLITE_DONE;
+
+	while (done && (code = sqlite3_step(rows)) == SQLITE_ROW) {
+		struct ev_str text = log_column(rows, 0);
+
+		if (!ev_str_equal(text, EV_STR("ok")))
+			damage(check, "file: %.*s", EV_FMT(text));
+	}
+	sqlite3_finalize(rows);
+	return done && code == SQLITE_DONE;
+}
+
+/* Does the event at `position` exist and have this line? Lent until reset. */
+static bool
+get_line(struct check *check, int64_t position, struct ev_line *line,
+         sqlite3_stmt **find)
+{
+	*find = log_statement(check->log, SQL_EVENT_LINE);
+	sqlite3_bind_int64(*find, 1, position);
+	return sqlite3_step(*find) == SQLITE_ROW &&
+	       ev_line_parse(log_column(*find, 0), line);
+}
+
+static void
+explain_id(struct check *check, sqlite3_stmt *row)
+{
+	int64_t position = sqlite3_column_int64(row, 1);
+	unsigned char uuid[EV_UUID_BYTES];
+	struct ev_line line;
+	sqlite3_stmt *find;
+
+	if (position > check->begin &&
+	    (!get_line(check, position, &line, &find) ||
+	     !ev_str_equal(id_key(line.id, uuid), log_column(row, 0))))
+		damage(check, "index event_id: an entry for event %lld that is "
+		       "not its id", (long long)position);
+	if (position > check->begin)
+		sqlite3_reset(find);
+}
+
+static void
+explain_version(struct check *check, sqlite3_stmt *row)
+{
+	int64_t position = sqlite3_column_int64(row, 2);
+	struct ev_line line;
+	sqlite3_stmt *find;
+
+	if (position <= check->begin)
+		return;
+	if (!get_line(check, position, &line, &find) ||
+	    line.version != sqlite3_column_int64(row, 1) ||
+	    streams_find(&check->streams, line.stream)->first !=
+	            sqlite3_column_int64(row, 0))
+		damage(check, "index stream_event: an entry for event %lld "
+		       "that is not its stream and version",
+		       (long long)position);
+	sqlite3_reset(find);
+}
+
+struct looked_for {
+	struct ev_str kind;
+	struct ev_str value;
+	bool found;
+};
+
+static void
+compare_posting(void *context, struct ev_str kind, struct ev_str value)
+{
+	struct looked_for *l = context;
+
+	l->found |= ev_str_equal(kind, l->kind) &&
+	            ev_str_equal(value, l->value);
+}
+
+static void
+explain_one(struct check *check, struct ev_str kind, struct ev_str value,
+            int64_t position)
+{
+	struct looked_for looked_for = { kind, value, false };
+	struct ev_buf scratch = { 0 };
+	struct ev_line line;
+	sqlite3_stmt *find;
+
+	if (position <= check->begin)
+		return;
+	if (get_line(check, position, &line, &find))
+		each_posting(&line, &scratch, compare_posting, &looked_for);
+	if (!looked_for.found)
+		damage(check, "index posting: %.*s '%.*s' names event %lld, "
+		       "which has none", EV_FMT(kind), EV_FMT(value),
+		       (long long)position);
+	sqlite3_reset(find);
+	ev_buf_release(&scratch);
+}
+
+static void
+explain_postings(struct check *check, sqlite3_stmt *row)
+{
+	each_position(check, row, explain_one);
+}
+
+static const char ids_sql[] = "SELECT id, position FROM event_id";
+static const char versions_sql[] =
+	"SELECT stream, version, position FROM stream_event";
+static const char postings_sql[] =
+	"SELECT kind, value, position, more FROM posting";
+
+/* Entries that are wrong are named; entries that are missing are counted. */
+static bool
+check_indexes(struct check *check)
+{
+	struct sums *a = &check->events, *b = &check->indexes;
+	bool done = each_row(check, ids_sql, sum_id) &&
+	            each_row(check, versions_sql, sum_version) &&
+	            each_row(check, postings_sql, sum_postings) &&
+	            each_row(check, "SELECT name, first FROM stream",
+	                     check_stream);
+
+	if (!done)
+		return false;
+	check_streams_seen(check);
+	if (a->ids != b->ids) {
+		damage(check, "index event_id: disagrees with the events");
+		done = each_row(check, ids_sql, explain_id);
+	}
+	if (done && a->versions != b->versions) {
+		damage(check, "index stream_event: disagrees with the events");
+		done = each_row(check, versions_sql, explain_version);
+	}
+	if (done && a->postings != b->postings) {
+		damage(check, "index posting: disagrees with the events");
+		done = each_row(check, postings_sql, explain_postings);
+	}
+	return done;
+}
+
+static void
+check_head(struct check *check, const struct ev_head *head)
+{
+	if (head->position > check->begin && check->hash_known &&
+	    memcmp(check->hash[0], head->hash, LOG_HASH) != 0)
+		damage(check, "head: its hash is not that of event %lld",
+		       (long long)head->position);
+}
+
+/* Begins at a head that was noted elsewhere, if it is in the log. */
+static bool
+find_since(struct check *check, const struct ev_head *since)
+{
+	static const char by_hash[] =
+		"SELECT position, hash FROM event WHERE hash = ?1";
+	static const char by_both[] =
+		"SELECT position, hash FROM event WHERE hash = ?1"
+		" AND position = ?2";
+	sqlite3_stmt *find = NULL;
+	bool found = false;
+
+	if (sqlite3_prepare_v2(check->log->db,
+	                       since->position ? by_both : by_hash, -1, &find,
+	                       NULL) != SQLITE_OK)
+		return false;
+	sqlite3_bind_blob(find, 1, since->hash, LOG_HASH, SQLITE_STATIC);
+	if (since->position)
+		sqlite3_bind_int64(find, 2, since->position);
+	if (sqlite3_step(find) == SQLITE_ROW) {
+		check->begin = sqlite3_column_int64(find, 0);
+		memcpy(check->hash[0], since->hash, LOG_HASH);
+		memcpy(check->hash[1], since->hash, LOG_HASH);
+		found = true;
+	}
+	sqlite3_finalize(find);
+	if (!found)
+		damage(check, "head: what was noted is not in this log");
+	return true;
+}
+
+static bool
+is_genesis(const struct ev_head *head)
+{
+	static const unsigned char zero[LOG_HASH];
+
+	return head->position == 0 && memcmp(head->hash, zero, LOG_HASH) == 0;
+}
+
+static bool
+check_all(struct check *check, const struct ev_head *since,
+          const struct ev_head *head)
+{
+	if (since && !is_genesis(since) && !find_since(check, since))
+		return false;
+	if (!each_row(check, "SELECT id, hash, json FROM definition",
+	              check_definition) ||
+	    !each_row(check, "SELECT t.id, d.hash, d.catalog, t.name, t.version"
+	              " FROM type t JOIN definition d ON d.id = t.definition",
+	              add_type) ||
+	    !check_events(check))
+		return false;
+	check_head(check, head);
+	return each_row(check, "SELECT count(*), max(position) FROM event",
+	                check_count) &&
+	       check_indexes(check) && check_order(check);
+}
+
+enum ev_status
+log_verify(struct ev_store *store, const struct ev_head *since,
+           ev_damage *report, void *context, struct ev_head *head,
+           struct ev_err *err)
+{
+	struct check check = { .log = (struct log *)store, .report = report,
+	                       .context = context, .hash_known = true };
+	sqlite3 *db;
+	enum ev_status status = log_connect(check.log, err);
+
+	*head = (struct ev_head){ 0 };
+	if (status)
+		return status == EV_NO ? EV_OK : status;
+	db = check.log->db;
+	if (getrandom(&check.salt, sizeof check.salt, 0) < 0)
+		check.salt = (uint64_t)ev_time_now();
+	/* one snapshot for events and indexes */
+	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+	status = log_head(store, head, err);
+	check.end = head->position;
+	if (!status && !check_all(&check, since, head)) {
+		status = log_fail(check.log, "verify", err);
+		/* what cannot be read any more is damage, not an accident */
+		if (sqlite3_errcode(db) == SQLITE_CORRUPT ||
+		    sqlite3_errcode(db) == SQLITE_NOTADB) {
+			damage(&check, "file: %s", sqlite3_errmsg(db));
+			status = EV_OK;
+		}
+	}
+	sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	streams_release(&check.streams);
+	ev_arena_release(&check.arena);
+	free(check.types);
+	return status ? status : check.damage ? EV_NO : EV_OK;
+}

@@ -1,0 +1,189 @@
+#ifndef EV_PORT_STORE_H
+#define EV_PORT_STORE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "domain/event.h"
+
+/*
+ * A log, whatever keeps it. Every adapter is one constant table of these
+ * operations, each taking the handle first; adapter/open.h opens a store.
+ *
+ * Promises of every adapter: what append has acknowledged survives a crash and
+ * a power cut. Positions are 1, 2, 3, … without holes, in commit order, never
+ * reused; versions are 0, 1, 2, … within a stream. A reader sees a prefix of
+ * the log, never a hole that is filled later. recordedAt never runs backwards.
+ */
+
+struct ev_store; /* an open log, of one adapter, for one thread */
+
+enum ev_store_mode {
+	EV_STORE_READ,   /* the log must exist: EV_UNREACHABLE if it does not */
+	EV_STORE_FOLLOW, /* it may come into being while we wait for it */
+	EV_STORE_APPEND  /* created by the first append */
+};
+
+/* What a stream must look like for an event to be appended to it. */
+enum ev_expect {
+	EV_EXPECT_ANY,
+	EV_EXPECT_NONE,   /* it does not exist */
+	EV_EXPECT_EXISTS, /* it does */
+	EV_EXPECT_VERSION /* its last event has this version */
+};
+
+enum ev_outcome {
+	EV_APPENDED,
+	EV_DUPLICATE, /* its id is there with the same content: not stored */
+	EV_DIFFERENT, /* its id is there with other content: refused */
+	EV_STALE      /* the expected version does not hold: refused */
+};
+
+struct ev_append {
+	const struct ev_event *event; /* borrowed; line.id must be there */
+	bool fresh_id; /* the id was made just now: not looked up */
+	enum ev_expect expect;
+	int64_t expect_version;
+
+	/* answers */
+	enum ev_outcome outcome;
+	int64_t position; /* of the stored event, also for DUPLICATE; for
+	                     DIFFERENT of the one that has the id */
+	int64_t version;  /* of the stored event; for STALE the stream's last,
+	                     -1 for a stream that does not exist */
+	char timestamp[EV_TIME_TEXT];
+	char recorded_at[EV_TIME_TEXT];
+};
+
+enum ev_append_flags {
+	EV_APPEND_EACH = 0, /* refused events do not stop the others */
+	EV_APPEND_ALL = 1   /* one refused event: nothing is stored */
+};
+
+struct ev_head {
+	int64_t position; /* of the last event, 0: the log is empty */
+	unsigned char hash[32];
+};
+
+/*
+ * What may be narrowed by an index. A cursor returns every event that fits; it
+ * keeps to positions and times exactly, to the rest as far as that saves
+ * reading: the caller's filter decides. Texts are slices as in
+ * struct ev_line; lists are alternatives; an empty list is no condition.
+ */
+struct ev_query {
+	int64_t from; /* positions, inclusive */
+	int64_t to;
+	int64_t from_time; /* recordedAt, inclusive; EV_TIME_NONE: no limit */
+	int64_t to_time;
+	bool reverse;
+	struct ev_slices {
+		const struct ev_str *list;
+		size_t count;
+	} streams, types /* "rig/CI_FAILED" */, actors, correlations,
+		causations;
+};
+
+struct ev_cursor;
+
+struct ev_row {
+	int64_t position;
+	struct ev_str line; /* borrowed until the cursor's next call */
+};
+
+/* What the log has an index of. */
+enum ev_names {
+	EV_NAMES_STREAMS,
+	EV_NAMES_TYPES, /* "rig/CI_FAILED" */
+	EV_NAMES_ACTORS
+};
+
+/* One name, borrowed; false: no more are wanted. */
+typedef bool ev_name(void *context, struct ev_str name);
+
+/* One thing that is wrong with a log, as one line of text. */
+typedef void ev_damage(void *context, const char *text);
+
+struct ev_store_ops {
+	/*
+	 * Appends n events in their order, in one durable commit. Once an event
+	 * is STALE, later ones of its stream in the list are too. Returns
+	 * EV_OK when every event got an outcome and those that are APPENDED are
+	 * durable; with EV_APPEND_ALL, EV_CONFLICT or EV_BAD_INPUT when one was
+	 * refused and nothing is stored. Otherwise nothing is acknowledged:
+	 * EV_BUSY (nothing stored, who holds the log is named), EV_IO,
+	 * EV_UNREACHABLE.
+	 */
+	enum ev_status (*append)(struct ev_store *store, struct ev_append *list,
+	                         size_t n, enum ev_append_flags flags,
+	                         struct ev_err *err);
+
+	enum ev_status (*head)(struct ev_store *store, struct ev_head *head,
+	                       struct ev_err *err);
+
+	/*
+	 * Catalogs as the log knows them. recall adds those that were
+	 * remembered under `identity` (a text that names the files they came
+	 * from and their state): EV_NO when there are none. With a {0} identity
+	 * it adds the newest of every name that the log has ever used. remember
+	 * notes them for the next append's commit.
+	 */
+	enum ev_status (*recall)(struct ev_store *store, struct ev_str identity,
+	                         struct ev_catalogs *catalogs,
+	                         struct ev_err *err);
+	void (*remember)(struct ev_store *store, struct ev_str identity,
+	                 const struct ev_catalogs *catalogs);
+
+	/*
+	 * A cursor reads in short transactions, so that a slow reader holds
+	 * nobody up, in constant memory. next: EV_NO at the end.
+	 */
+	enum ev_status (*query)(struct ev_store *store,
+	                        const struct ev_query *query,
+	                        struct ev_cursor **cursor, struct ev_err *err);
+	enum ev_status (*next)(struct ev_cursor *cursor, struct ev_row *row,
+	                       struct ev_err *err);
+	void (*query_close)(struct ev_cursor *cursor);
+
+	/*
+	 * Every name of a kind that begins with `prefix`, once, in the order
+	 * of their bytes. Texts are slices as in struct ev_line. Like a
+	 * cursor, it reads in short transactions. It costs as much as there
+	 * are such names, however long the log.
+	 */
+	enum ev_status (*names)(struct ev_store *store, enum ev_names kind,
+	                        struct ev_str prefix, ev_name *take,
+	                        void *context, struct ev_err *err);
+
+	/*
+	 * Sleeps until the log is longer than `position`, at most `timeout_ms`
+	 * (-1: for ever), or until `other_fd` (-1: none) can be read or its
+	 * peer has gone. EV_OK: look again; EV_NO: the time is over or other_fd
+	 * is ready. May return early.
+	 */
+	enum ev_status (*wait)(struct ev_store *store, int64_t position,
+	                       int timeout_ms, int other_fd,
+	                       struct ev_err *err);
+
+	/*
+	 * Reads the whole log and reports everything that is not as it was
+	 * appended. `since` (or NULL) is a head noted elsewhere: its event must
+	 * be there, and only what follows it is read. EV_NO with damage.
+	 */
+	enum ev_status (*verify)(struct ev_store *store,
+	                         const struct ev_head *since,
+	                         ev_damage *report, void *context,
+	                         struct ev_head *head, struct ev_err *err);
+
+	void (*close)(struct ev_store *store);
+};
+
+struct ev_store {
+	const struct ev_store_ops *ops;
+};
+
+struct ev_cursor {
+	const struct ev_store_ops *ops;
+};
+
+#endif
