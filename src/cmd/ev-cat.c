@@ -2,20 +2,32 @@
  * ev-cat: prints the events of a log, or those that its options choose, in
  * order of position. It reads in short transactions and prints what the log
  * held when it began: nothing is missed, nothing comes twice, nobody waits.
+ * With --list it prints names that the log has an index of instead.
  */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/opt.h"
 #include "cmd/cli.h"
 #include "cmd/filter_options.h"
 #include "cmd/printer.h"
 
+struct kind {
+	const char *name;
+	enum ev_names names;
+	bool after_slash; /* of "rig/CI_FAILED" what is behind the slash … */
+	bool up_to_slash; /* … or before it */
+};
+
 struct options {
 	const char *log;
 	struct filter_options filter;
 	enum printer_form form;
 	int64_t limit;
+	const struct kind *list; /* NULL: events */
+	bool events_only; /* an option that is meaningless with --list */
 	bool count;
 	bool raw;
 	bool reverse;
@@ -31,6 +43,8 @@ static const char usage[] =
 "  -n, --limit COUNT          this many at most\n"
 "  -r, --reverse              newest first\n"
 "      --count                print how many there are, not the events\n"
+"      --list WHAT            print the log's streams, types, actors or\n"
+"                             catalogs, not the events\n"
 "      --raw                  payloads as stored, not upcast\n"
 "  -h, --help                 print this\n"
 "      --version              print versions\n"
@@ -40,7 +54,7 @@ FILTER_USAGE
 "Exit status: 0 done, 1 no event was chosen, 64 usage, 65 an event cannot be\n"
 "printed in that form, 69 log unreachable, 74 reading or writing failed.\n";
 
-enum { OPT_COUNT = 256, OPT_RAW, OPT_VERSION };
+enum { OPT_COUNT = 256, OPT_LIST, OPT_RAW, OPT_VERSION };
 
 static const struct option long_options[] = {
 	FILTER_LONG,
@@ -48,12 +62,44 @@ static const struct option long_options[] = {
 	{ "format", required_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "limit", required_argument, NULL, 'n' },
+	{ "list", required_argument, NULL, OPT_LIST },
 	{ "log", required_argument, NULL, 'l' },
 	{ "raw", no_argument, NULL, OPT_RAW },
 	{ "reverse", no_argument, NULL, 'r' },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 }
 };
+
+static const struct kind *
+find_kind(const char *name)
+{
+	static const struct kind kinds[] = {
+		{ "actors", EV_NAMES_ACTORS, false, false },
+		{ "catalogs", EV_NAMES_TYPES, false, true },
+		{ "streams", EV_NAMES_STREAMS, false, false },
+		{ "types", EV_NAMES_TYPES, true, false },
+	};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+/* What --list prints cannot be chosen as events are. */
+static int
+check_list(const struct options *options)
+{
+	size_t prefixes = options->filter.filter.prefixes.count;
+
+	if (!options->list)
+		return -1;
+	if (options->events_only || prefixes > 1 ||
+	    (prefixes && options->list->names != EV_NAMES_STREAMS))
+		return cli_usage("--list goes with -l, -n and, for streams, "
+		                 "one --stream-prefix only");
+	return -1;
+}
 
 /* Fills the options; -1: go on, else the exit status. */
 static int
@@ -63,6 +109,9 @@ parse_options(int argc, char **argv, struct options *options)
 
 	while ((c = getopt_long(argc, argv, FILTER_SHORT "f:hl:n:r",
 	                        long_options, NULL)) != -1) {
+		options->events_only |= c != 'l' && c != 'n' &&
+		                        c != OPT_LIST &&
+		                        c != FILTER_STREAM_PREFIX;
 		switch (c) {
 		case 'f':
 			if (!printer_parse_form(optarg, &options->form))
@@ -86,6 +135,13 @@ parse_options(int argc, char **argv, struct options *options)
 		case OPT_COUNT:
 			options->count = true;
 			break;
+		case OPT_LIST:
+			options->list = find_kind(optarg);
+			if (!options->list)
+				return cli_usage("--list '%s': expected "
+				                 "streams, types, actors or "
+				                 "catalogs", optarg);
+			break;
 		case OPT_RAW:
 			options->raw = true;
 			break;
@@ -103,7 +159,91 @@ parse_options(int argc, char **argv, struct options *options)
 	if (argv[optind])
 		return cli_usage("'%s': ev-cat takes no operands, -s names a "
 		                 "stream and -l the log", argv[optind]);
-	return -1;
+	return check_list(options);
+}
+
+struct listing {
+	const struct options *options;
+	struct printer *printer;
+	int64_t *count;
+	struct ev_list seen; /* of two catalogs, types may have one name */
+	struct ev_arena arena;
+};
+
+static bool
+is_seen(const struct listing *listing, struct ev_str name)
+{
+	for (size_t i = 0; i < listing->seen.count; i++)
+		if (ev_str_equal(listing->seen.list[i], name))
+			return true;
+	return false;
+}
+
+/* A name as -s, -t and so on take it, one a line. */
+static void
+print_plain(struct printer *printer, struct ev_str name)
+{
+	struct ev_buf *text = &printer->text;
+	bool safe = !isatty(STDOUT_FILENO);
+
+	ev_buf_reset(text);
+	ev_line_unescape(text, name);
+	for (size_t i = 0; safe && i < text->len; i++)
+		safe = (unsigned char)text->ptr[i] >= ' ';
+	if (safe) {
+		ev_out_line(&printer->out, ev_buf_str(text));
+		return;
+	}
+	ev_buf_reset(&printer->newer);
+	ev_format_safe(&printer->newer, ev_buf_str(text));
+	ev_out_line(&printer->out, ev_buf_str(&printer->newer));
+}
+
+static bool
+print_name(void *context, struct ev_str name)
+{
+	struct listing *listing = context;
+	const struct kind *kind = listing->options->list;
+	const char *slash = memchr(name.ptr, '/', name.len);
+
+	if (cli_stop || listing->printer->out.error ||
+	    *listing->count >= listing->options->limit)
+		return false;
+	if (slash && kind->up_to_slash)
+		name.len = (size_t)(slash - name.ptr);
+	if (slash && kind->after_slash)
+		name = (struct ev_str){
+			slash + 1,
+			(size_t)(name.ptr + name.len - slash - 1)
+		};
+	if (kind->names == EV_NAMES_TYPES) {
+		if (is_seen(listing, name))
+			return true;
+		ev_list_add(&listing->seen,
+		            ev_arena_dup(&listing->arena, name));
+	}
+	print_plain(listing->printer, name);
+	++*listing->count;
+	return true;
+}
+
+static enum ev_status
+print_names(const struct options *options, struct ev_store *store,
+            struct printer *printer, int64_t *count, struct ev_err *err)
+{
+	struct listing listing = { .options = options, .printer = printer,
+	                           .count = count };
+	const struct ev_list *prefixes = &options->filter.filter.prefixes;
+	struct ev_str prefix = prefixes->count ? *prefixes->list
+	                                       : (struct ev_str){ 0 };
+	enum ev_status status;
+
+	printer->out.fd = STDOUT_FILENO;
+	status = store->ops->names(store, options->list->names, prefix,
+	                           print_name, &listing, err);
+	free(listing.seen.list);
+	ev_arena_release(&listing.arena);
+	return status;
 }
 
 static enum ev_status
@@ -158,12 +298,18 @@ run(struct options *options, struct printer *printer, int64_t *count,
 	status = cli_open(&store, options->log, EV_STORE_READ, err);
 	if (status)
 		return status;
-	status = printer_open(printer, store, err);
-	if (!status)
-		status = filter_options_resolve(&options->filter,
-		                                &printer->catalogs, err);
-	if (!status)
-		status = print_events(options, store, printer, count, err);
+	if (options->list) {
+		status = print_names(options, store, printer, count, err);
+	} else {
+		status = printer_open(printer, store, err);
+		if (!status)
+			status = filter_options_resolve(&options->filter,
+			                                &printer->catalogs,
+			                                err);
+		if (!status)
+			status = print_events(options, store, printer, count,
+			                      err);
+	}
 	store->ops->close(store);
 	flushed = printer_flush(printer, status ? &later : err);
 	return status ? status : flushed;

@@ -52,6 +52,7 @@ printer_open(struct printer *printer, struct ev_store *store,
 	enum ev_status status;
 
 	printer->out.fd = STDOUT_FILENO;
+	printer->terminal = isatty(STDOUT_FILENO);
 	printer->table.width = terminal_width();
 	printer->table.colour = printer->table.width > 0 &&
 	                        !(no_colour && *no_colour) &&
@@ -73,7 +74,7 @@ printer_open(struct printer *printer, struct ev_store *store,
 bool
 printer_is_plain(const struct printer *printer)
 {
-	return printer->form == FORM_CANONICAL &&
+	return printer->form == FORM_CANONICAL && !printer->terminal &&
 	       (printer->raw || !printer->upcasts);
 }
 
@@ -81,9 +82,11 @@ void
 printer_close(struct printer *printer)
 {
 	ev_catalogs_release(&printer->catalogs);
+	ev_table_release(&printer->table);
 	ev_out_release(&printer->out);
 	ev_buf_release(&printer->newer);
 	ev_buf_release(&printer->text);
+	ev_buf_release(&printer->safe);
 }
 
 static void
@@ -93,6 +96,18 @@ fail(struct printer *printer, const struct ev_line *line,
 	cli_say(EV_BAD_INPUT, "position %lld: %s", (long long)line->position,
 	        err->text);
 	printer->worst = EV_BAD_INPUT;
+}
+
+/* JSON escapes what drives a terminal only in part; on one, all of it is. */
+static void
+add_json(struct printer *printer, struct ev_str json)
+{
+	if (printer->terminal) {
+		ev_buf_reset(&printer->safe);
+		ev_format_safe_json(&printer->safe, json);
+		json = ev_buf_str(&printer->safe);
+	}
+	ev_out_line(&printer->out, json);
 }
 
 void
@@ -119,7 +134,7 @@ printer_add(struct printer *printer, struct ev_str text,
 		}
 	}
 	if (printer->form == FORM_CANONICAL) {
-		ev_out_line(&printer->out, text);
+		add_json(printer, text);
 		return;
 	}
 	ev_buf_reset(&printer->text);
@@ -139,11 +154,16 @@ printer_add(struct printer *printer, struct ev_str text,
 		ev_out_add(&printer->out, ev_buf_str(&printer->text));
 		return;
 	}
-	ev_out_line(&printer->out, ev_buf_str(&printer->text));
+	add_json(printer, ev_buf_str(&printer->text));
 }
 
 enum ev_status
 printer_flush(struct printer *printer, struct ev_err *err)
 {
+	if (printer->form == FORM_TABLE) {
+		ev_buf_reset(&printer->text);
+		ev_table_flush(&printer->table, &printer->text);
+		ev_out_add(&printer->out, ev_buf_str(&printer->text));
+	}
 	return ev_out_flush(&printer->out, "standard output", err);
 }

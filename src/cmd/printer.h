@@ -17,6 +17,8 @@ struct printer {
 	struct ev_out out;
 	struct ev_buf newer;
 	struct ev_buf text;
+	struct ev_buf safe;
+	bool terminal; /* is it one that events are printed to? */
 	enum ev_status worst; /* BAD_INPUT: an event could not be printed so */
 };
 

@@ -105,6 +105,20 @@ enum ev_status ev_catalog_parse(struct ev_catalog **out, const char *file,
                                 struct ev_str yaml,
                                 struct ev_problems *problems);
 
+/* A file that has been parsed. */
+struct ev_catalog_file {
+	const char *path;
+	struct ev_str yaml;
+	struct ev_catalog *catalog; /* NULL: it had problems of its own */
+};
+
+/*
+ * What only catalogs together get wrong: two of one name, a type that two of
+ * them have, two native forms that ask for the same members.
+ */
+void ev_catalogs_check(const struct ev_catalog_file *files, size_t count,
+                       struct ev_problems *problems);
+
 /* The stored form: its compact JSON, borrowed; and loading it again. */
 struct ev_str ev_catalog_json(const struct ev_catalog *catalog);
 enum ev_status ev_catalog_load(struct ev_catalog **out, struct ev_str json,

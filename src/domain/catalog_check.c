@@ -861,6 +861,132 @@ ev_catalog_parse(struct ev_catalog **out, const char *file, struct ev_str yaml,
 	return fits ? EV_OK : EV_BAD_INPUT;
 }
 
+/* ---- several catalogs */
+
+/* Where a path of names leads in a file; as far as it does. */
+static struct ev_place
+find_place(struct checker *c, struct ev_str yaml, const struct ev_str *names,
+           size_t count)
+{
+	const struct ev_yaml *node =
+		ev_yaml_parse(&c->arena, yaml, report_yaml, c);
+	struct ev_place place = { 1, 1 };
+
+	for (size_t i = 0; node && i < count; i++) {
+		for (node = node->first;
+		     node && !ev_str_equal(node->key->text, names[i]);)
+			node = node->next;
+		if (node)
+			place = node->key->place;
+	}
+	return place;
+}
+
+static void complain_of(struct checker *c, const struct ev_catalog_file *file,
+                        const struct ev_str *names, size_t count,
+                        struct ev_problems *out, const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
+
+static void
+complain_of(struct checker *c, const struct ev_catalog_file *file,
+            const struct ev_str *names, size_t count, struct ev_problems *out,
+            const char *format, ...)
+{
+	char message[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+	add_problem(c, find_place(c, file->yaml, names, count), message);
+	print_problems(c, file->path, out);
+	c->count = 0;
+}
+
+static void
+compare_types(struct checker *c, const struct ev_catalog_file *file,
+              const struct ev_catalog_file *other, struct ev_problems *out)
+{
+	for (size_t i = 0; i < ev_catalog_type_count(file->catalog); i++) {
+		const struct ev_type *type = ev_catalog_type(file->catalog, i);
+		struct ev_str path[] = { EV_STR("types"), type->name };
+
+		if (ev_catalog_find(other->catalog, type->name))
+			complain_of(c, file, path, 2, out,
+			            "type '%.*s' is also one of catalog "
+			            "'%.*s' (%s)", EV_FMT(type->name),
+			            EV_FMT(ev_catalog_name(other->catalog)),
+			            other->path);
+	}
+}
+
+static bool
+contains(const struct ev_str *list, size_t count, struct ev_str text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (ev_str_equal(list[i], text))
+			return true;
+	return false;
+}
+
+/* Of two forms the one that asks for more members wins, so only two that ask
+   for the same cannot be told apart. */
+static bool
+ask_the_same(const struct ev_native *a, const struct ev_native *b)
+{
+	for (size_t i = 0; i < a->when_count; i++)
+		if (!contains(b->when, b->when_count, a->when[i]))
+			return false;
+	for (size_t i = 0; i < b->when_count; i++)
+		if (!contains(a->when, a->when_count, b->when[i]))
+			return false;
+	return true;
+}
+
+static void
+compare_natives(struct checker *c, const struct ev_catalog_file *file,
+                const struct ev_catalog_file *other, struct ev_problems *out)
+{
+	const struct ev_native *a = ev_catalog_native(file->catalog);
+	const struct ev_native *b = ev_catalog_native(other->catalog);
+	struct ev_str path[] = { EV_STR("native"), EV_STR("when") };
+
+	if (a && b && ask_the_same(a, b))
+		complain_of(c, file, path, 2, out,
+		            "catalog '%.*s' (%s) knows its events by the same "
+		            "members: name one more that only these have",
+		            EV_FMT(ev_catalog_name(other->catalog)),
+		            other->path);
+}
+
+void
+ev_catalogs_check(const struct ev_catalog_file *files, size_t count,
+                  struct ev_problems *problems)
+{
+	struct checker c = { .problems = NULL };
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < i; k++) {
+			const struct ev_catalog_file *file = &files[i];
+			const struct ev_catalog_file *other = &files[k];
+			struct ev_str name = EV_STR("catalog");
+
+			if (!file->catalog || !other->catalog)
+				continue;
+			if (ev_str_equal(ev_catalog_name(file->catalog),
+			                 ev_catalog_name(other->catalog))) {
+				complain_of(&c, file, &name, 1, problems,
+				            "'%s' has this name too",
+				            other->path);
+				continue;
+			}
+			compare_types(&c, file, other, problems);
+			compare_natives(&c, file, other, problems);
+		}
+	free(c.problems);
+	ev_arena_release(&c.arena);
+}
+
 void
 ev_problems_release(struct ev_problems *problems)
 {

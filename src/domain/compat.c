@@ -250,7 +250,7 @@ compare_whole(struct comparison *c, yyjson_val *from, yyjson_val *to,
 		yyjson_val *new = get(to, names[i]);
 
 		/* without minContains there must still be one */
-		bool less = !new && strcmp(names[i], "minContains");
+		bool less = !new && strcmp(names[i], "minContains") != 0;
 
 		if (!same(old, new))
 			note(c, less ? COMPATIBLE : BREAKING,

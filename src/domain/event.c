@@ -104,7 +104,7 @@ find_shape(struct reading *r, yyjson_val *root)
 		const struct ev_native *form =
 			ev_catalog_native(catalogs->list[i]);
 
-		if (form && has_shape(root, form) &&
+		if (form && form->when_count && has_shape(root, form) &&
 		    (!r->form || form->when_count > r->form->when_count)) {
 			r->native = catalogs->list[i];
 			r->form = form;
@@ -573,6 +573,8 @@ build_data(struct reading *r, struct ev_str stream)
 	return EV_OK;
 }
 
+enum { POOL_MAX = 1 << 20 };
+
 /* Documents live in the reader's scratch memory, one after the other. */
 static enum ev_status
 parse(struct ev_event_reader *reader, struct ev_str text, yyjson_doc **doc,
@@ -583,7 +585,7 @@ parse(struct ev_event_reader *reader, struct ev_str text, yyjson_doc **doc,
 	yyjson_alc pool;
 
 	/* a huge event is not worth keeping its memory */
-	if (need > 1024 * 1024)
+	if (need > POOL_MAX)
 		return ev_json_parse(doc, text, NULL, err);
 	ev_buf_reset(&reader->scratch);
 	ev_buf_reserve(&reader->scratch, need);
@@ -896,39 +898,54 @@ ev_event_read(struct ev_event *out, struct ev_event_reader *reader,
 	return EV_OK;
 }
 
-/* The stored payload in the newest version; its own text if that is it. */
+/* Equal as JSON: members in any order, 12.10 and 12.1 the same number. */
 static bool
-newest_data(const struct ev_type *type, const struct ev_line *line,
-            struct ev_buf *out)
+same_json(struct ev_str a, struct ev_str b)
 {
+	yyjson_doc *x = NULL, *y = NULL;
+	struct ev_err ignored;
+	bool same;
+
+	if (ev_str_equal(a, b))
+		return true;
+	same = ev_json_parse(&x, a, NULL, &ignored) == EV_OK &&
+	       ev_json_parse(&y, b, NULL, &ignored) == EV_OK &&
+	       ev_json_equal(yyjson_doc_get_root(x), yyjson_doc_get_root(y));
+	yyjson_doc_free(x);
+	yyjson_doc_free(y);
+	return same;
+}
+
+/* Is the payload the stored one, brought to the newest version? */
+static bool
+same_data(const struct ev_event *event, const struct ev_line *stored)
+{
+	struct ev_buf newest = { 0 };
 	struct ev_err ignored;
 	yyjson_doc *doc;
-	bool done = false;
+	bool same;
 
-	if (line->schema_version == type->version) {
-		ev_buf_add_str(out, line->data);
-		return true;
-	}
-	if (ev_json_parse(&doc, line->data, NULL, &ignored) == EV_OK) {
-		done = ev_type_upcast(type, line->schema_version,
-		                      yyjson_doc_get_root(doc), out,
-		                      &ignored) == EV_OK;
-		yyjson_doc_free(doc);
-	}
-	return done;
+	if (stored->schema_version == event->type->version)
+		return same_json(event->line.data, stored->data);
+	if (ev_json_parse(&doc, stored->data, NULL, &ignored))
+		return false;
+	same = ev_type_upcast(event->type, stored->schema_version,
+	                      yyjson_doc_get_root(doc), &newest,
+	                      &ignored) == EV_OK &&
+	       same_json(event->line.data, ev_buf_str(&newest));
+	yyjson_doc_free(doc);
+	ev_buf_release(&newest);
+	return same;
 }
 
 bool
 ev_event_same(const struct ev_event *event, struct ev_str stored)
 {
 	const struct ev_line *a = &event->line;
-	struct ev_buf data = { 0 };
 	struct ev_line b;
-	bool same;
 
-	if (!ev_line_parse(stored, &b))
-		return false;
-	same = ev_str_equal(a->stream, b.stream) &&
+	return ev_line_parse(stored, &b) &&
+	       ev_str_equal(a->stream, b.stream) &&
 	       ev_str_equal(a->catalog, b.catalog) &&
 	       ev_str_equal(a->type, b.type) &&
 	       (!a->timestamp.ptr || ev_str_equal(a->timestamp, b.timestamp)) &&
@@ -936,11 +953,7 @@ ev_event_same(const struct ev_event *event, struct ev_str stored)
 	       ev_str_equal(a->correlation, b.correlation) &&
 	       ev_str_equal(a->causation, b.causation) &&
 	       ev_str_equal(a->actor, b.actor) &&
-	       ev_str_equal(a->meta, b.meta) &&
-	       newest_data(event->type, &b, &data) &&
-	       ev_str_equal(a->data, ev_buf_str(&data));
-	ev_buf_release(&data);
-	return same;
+	       same_json(a->meta, b.meta) && same_data(event, &b);
 }
 
 enum ev_status

@@ -453,7 +453,7 @@ ev_json_parse(yyjson_doc **out, struct ev_str text, const yyjson_alc *alc,
 		return ev_err_set(err, EV_BAD_INPUT,
 		                  "column 1: empty text instead of JSON");
 	/* without YYJSON_READ_INSITU it does not write there */
-	doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len,
+	doc = yyjson_read_opts((char *)text.ptr, text.len,
 	                       YYJSON_READ_NUMBER_AS_RAW, alc, &problem);
 	if (!doc) {
 		if (problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)

@@ -167,7 +167,8 @@ read_scalar(struct reader *r, const yaml_event_t *event, bool is_key)
 		(struct ev_str){ (const char *)event->data.scalar.value,
 			         event->data.scalar.length });
 	node->weight = node->text.len + 4;
-	if (tag && strcmp(tag, YAML_STR_TAG) && strcmp(tag, "!"))
+	if (tag && strcmp(tag, YAML_STR_TAG) != 0 &&
+	    strcmp(tag, "!") != 0)
 		complain(r, node->place,
 		         "tag '%s' is not understood: only !!str is", tag);
 	if (is_key && plain && !node->text.len)
@@ -355,7 +356,7 @@ read_collection(struct reader *r, yaml_event_t *event, bool map)
 	node->place = place_of(event->start_mark);
 	node->weight = 4;
 	node->depth = 1;
-	if (tag && strcmp(tag, "!"))
+	if (tag && strcmp(tag, "!") != 0)
 		complain(r, node->place,
 		         "tag '%s' is not understood: only !!str is", tag);
 	if (++r->depth > EV_YAML_DEPTH_MAX) {
@@ -424,9 +425,10 @@ read_document(struct reader *r)
 	yaml_event_t event = { 0 };
 	struct ev_place place;
 
-	/* the stream's and the document's beginning */
-	if (!next_event(r, &event) || !next_event(r, &event))
-		goto out;
+	/* the stream's beginning, then that of a document or the end */
+	for (int i = 0; i < 2; i++)
+		if (!next_event(r, &event))
+			goto out;
 	if (event.type == YAML_STREAM_END_EVENT) {
 		complain(r, (struct ev_place){ 1, 1 }, "the file is empty");
 		goto out;
@@ -434,8 +436,10 @@ read_document(struct reader *r)
 	if (!next_event(r, &event))
 		goto out;
 	root = read_node(r, &event);
-	if (!next_event(r, &event) || !next_event(r, &event))
-		goto out;
+	/* the document's end, then another one or the stream's end */
+	for (int i = 0; i < 2; i++)
+		if (!next_event(r, &event))
+			goto out;
 	place = place_of(event.start_mark);
 	if (event.type != YAML_STREAM_END_EVENT)
 		complain(r, place, "a second document begins here: give it a "

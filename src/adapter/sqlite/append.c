@@ -4,7 +4,7 @@
 #include "adapter/sqlite/postings.h"
 #include "base/uuid.h"
 
-enum { STREAMS_MAX = 65536 }; /* streams remembered between commits */
+enum { STREAMS_MAX = 16384 }; /* streams remembered between commits */
 
 /* One event of the list on its way into the tables. */
 struct entry {

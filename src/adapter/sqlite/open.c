@@ -175,7 +175,7 @@ configure(struct log *log)
 	const char *pragmas =
 		log->mode == EV_STORE_APPEND
 			? "PRAGMA synchronous = " LOG_SYNCHRONOUS ";"
-			  "PRAGMA cache_size = -12000"
+			  "PRAGMA cache_size = -8000"
 			: "PRAGMA cache_size = -2000; PRAGMA query_only = 1";
 
 	sqlite3_extended_result_codes(db, 1);
