@@ -26,10 +26,10 @@ DOMAIN = catalog catalog_check compat decimal event filter format_cloudevent \
 ADAPTER = catalog_files open versions sqlite/append sqlite/catalogs \
 	sqlite/chain sqlite/lock sqlite/open sqlite/postings sqlite/query \
 	sqlite/schema sqlite/streams sqlite/verify
-CLI = cli filter_options printer
+CLI = appender cli expectations filter_options printer
 COMMANDS = ev ev-append ev-cat ev-check ev-verify ev-watch
 SCRIPTS = ev-from-github rig-demo rig-hooks
-LIBRARIES = $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a
+LIBRARIES = $(BUILD)/cli.a $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 
 .PHONY: all help demo check check-lint check-unit check-bats check-asan unit \
@@ -72,8 +72,7 @@ bench:
 
 unit: $(UNIT)
 
-$(COMMANDS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/cmd/%.o $(CLI:%=$(BUILD)/cmd/%.o) \
-		$(LIBRARIES)
+$(COMMANDS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -81,6 +80,7 @@ $(UNIT): $(BUILD)/unit/%: tests/unit/%.c $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARIES) $(LIBS)
 
+$(BUILD)/cli.a: $(CLI:%=$(BUILD)/cmd/%.o)
 $(BUILD)/base.a: $(BASE:%=$(BUILD)/base/%.o)
 $(BUILD)/domain.a: $(DOMAIN:%=$(BUILD)/domain/%.o)
 $(BUILD)/adapter.a: $(ADAPTER:%=$(BUILD)/adapter/%.o)

@@ -20,10 +20,12 @@
 #include "base/out.h"
 #include "cmd/cli.h"
 #include "domain/event.h"
+#include "domain/filter.h"
 
 struct options {
 	const char *log;
 	struct ev_overrides overrides;
+	const char *list; /* NULL, or which names */
 	bool compat;
 	bool quiet;
 	char end; /* of a record */
@@ -43,6 +45,7 @@ static const char usage[] =
 "usage: ev-check [-q] [CATALOG.yaml...]\n"
 "       ev-check [-0q] [-c CATALOG] [-s STREAM] EVENTS... | < EVENTS\n"
 "       ev-check [-q] [-l LOG] --compat OLD.yaml NEW.yaml\n"
+"       ev-check [-c CATALOG] --list types|catalogs|categories\n"
 "Name everything that is wrong with catalogs (those in force, if none is\n"
 "named), or with events that were to be appended; change nothing. A file whose\n"
 "name ends in .yaml or .yml is a catalog, any other holds events; '-' is\n"
@@ -54,18 +57,20 @@ static const char usage[] =
 "  -q, --quiet         no summary\n"
 "  -s, --stream ID     the events would be appended to this stream\n"
 "      --compat        compare two versions of a catalog\n"
+"      --list WHAT     print names that the catalogs in force know\n"
 "  -h, --help          print this\n"
 "      --version       print versions\n"
 "\n"
 "Exit status: 0 nothing is wrong, 1 something is, 64 usage, 69 log\n"
 "unreachable, 74 reading failed.\n";
 
-enum { OPT_COMPAT = 256, OPT_VERSION };
+enum { OPT_COMPAT = 256, OPT_LIST, OPT_VERSION };
 
 static const struct option long_options[] = {
 	{ "catalog", required_argument, NULL, 'c' },
 	{ "compat", no_argument, NULL, OPT_COMPAT },
 	{ "help", no_argument, NULL, 'h' },
+	{ "list", required_argument, NULL, OPT_LIST },
 	{ "log", required_argument, NULL, 'l' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "stream", required_argument, NULL, 's' },
@@ -102,6 +107,15 @@ parse_options(int argc, char **argv, struct options *options)
 		case OPT_COMPAT:
 			options->compat = true;
 			break;
+		case OPT_LIST:
+			if (strcmp(optarg, "types") != 0 &&
+			    strcmp(optarg, "catalogs") != 0 &&
+			    strcmp(optarg, "categories") != 0)
+				return cli_usage("--list '%s': expected types, "
+				                 "catalogs or categories",
+				                 optarg);
+			options->list = optarg;
+			break;
 		case OPT_VERSION:
 			return cli_version();
 		default:
@@ -112,6 +126,8 @@ parse_options(int argc, char **argv, struct options *options)
 		                 "first");
 	if (options->log && !options->compat)
 		return cli_usage("-l goes with --compat");
+	if (options->list && (options->compat || argv[optind]))
+		return cli_usage("--list takes no operands");
 	return -1;
 }
 
@@ -472,6 +488,52 @@ compare(struct run *run, char **paths, struct ev_err *err)
 	return breaking || counts.refused ? EV_NO : EV_OK;
 }
 
+/* ---- names */
+
+static void
+add_name(struct run *run, struct ev_list *seen, struct ev_str name)
+{
+	for (size_t i = 0; i < seen->count; i++)
+		if (ev_str_equal(seen->list[i], name))
+			return;
+	ev_list_add(seen, name);
+	ev_out_line(&run->out, name);
+}
+
+/* Each once, in the catalogs' order; broken catalogs are passed over. */
+static enum ev_status
+list_names(struct run *run, struct ev_err *err)
+{
+	bool types = strcmp(run->options->list, "types") == 0;
+	bool categories = strcmp(run->options->list, "categories") == 0;
+	struct ev_str only = run->options->overrides.catalog;
+	enum ev_status status = ev_catalog_files(add_catalog, run, err);
+	struct ev_list seen = { 0 };
+
+	for (size_t i = 0; !status && i < run->count; i++) {
+		struct ev_catalog *catalog = run->files[i].catalog;
+
+		if (!catalog ||
+		    (only.ptr && !ev_str_equal(ev_catalog_name(catalog), only)))
+			continue;
+		if (!types && !categories) {
+			add_name(run, &seen, ev_catalog_name(catalog));
+			continue;
+		}
+		for (size_t t = 0; t < ev_catalog_type_count(catalog); t++) {
+			const struct ev_type *type =
+				ev_catalog_type(catalog, t);
+
+			add_name(run, &seen,
+			         types ? type->name : type->category);
+		}
+	}
+	if (!status && !seen.count)
+		status = EV_NO;
+	free(seen.list);
+	return status;
+}
+
 /* ---- what is to be done */
 
 static bool
@@ -516,6 +578,8 @@ check(struct run *run, char **paths, struct ev_err *err)
 	char dash[] = "-", *input[] = { dash, NULL };
 	bool catalogs = true, events = true;
 
+	if (run->options->list)
+		return list_names(run, err);
 	if (run->options->compat)
 		return compare(run, paths, err);
 	if (!*paths && is_input_given()) {

@@ -212,8 +212,9 @@ ev_json_write_string(struct ev_buf *out, struct ev_str text)
 void
 ev_json_write(struct ev_buf *out, yyjson_val *value)
 {
-	char *to = put_value(out, ev_buf_reserve(out, ROOM), value);
+	char *to = ev_buf_reserve(out, ROOM);
 
+	to = value ? put_value(out, to, value) : put(out, to, "null", 4);
 	out->len = (size_t)(to - out->ptr);
 }
 

@@ -16,7 +16,7 @@ enum {
 	EV_JSON_SIZE_MAX = 16 * 1024 * 1024 /* bytes of one record */
 };
 
-/* Writes one value, or one string, in that form. */
+/* Writes one value (NULL: null), or one string, in that form. */
 void ev_json_write(struct ev_buf *out, yyjson_val *value);
 void ev_json_write_mut(struct ev_buf *out, yyjson_mut_val *value);
 void ev_json_write_string(struct ev_buf *out, struct ev_str text);
