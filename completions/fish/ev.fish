@@ -1,0 +1,165 @@
+# Completion of ev and its commands for fish. Options are those that a command
+# prints with -h; types, catalogs and categories are those of the catalogs,
+# streams and actors those of the log.
+
+# The options of a summary: "-c, --catalog NAME", a tab, what it does.
+function __ev_options -a command
+    $command -h 2>/dev/null </dev/null | awk '
+        /^ +-/ {
+            if (option != "") print option "\t" text
+            sub(/^ +/, "")
+            at = index($0, "  ")
+            option = at ? substr($0, 1, at - 1) : $0
+            text = at ? substr($0, at) : ""
+            sub(/^ +/, "", text)
+            next
+        }
+        option != "" && /^          / {
+            sub(/^ +/, text == "" ? "" : " ")
+            text = text $0
+        }
+        END { if (option != "") print option "\t" text }'
+end
+
+# The words that a summary explains: "  append   append events to the log".
+function __ev_subcommands -a command
+    set -l summary ($command -h 2>/dev/null </dev/null)
+    string replace -rf '^  ([a-z][a-z-]*)  +(.*)' '$1\t$2' -- $summary
+    string replace -f 'Found: ' '' -- $summary | string split ' '
+end
+
+# The words before the cursor, as the command itself gets them.
+function __ev_words
+    set -l words (commandline -opc)
+    set words[1] (string replace -r '.*/' '' -- $words[1])
+    if test $words[1] = ev -a (count $words) -gt 1
+        set words ev-$words[2] $words[3..-1]
+    end
+    string collect -- $words
+end
+
+# Does the word end in an option that takes a value? Prints its long name.
+function __ev_takes -a command word
+    test -n "$word" || return
+    for line in (__ev_options $command | string replace -r '\t.*' '')
+        set -l parts (string split ' ' -- (string replace -a ',' '' -- $line))
+        if contains -- $word $parts
+            and not string match -q -- '-*' $parts[-1]
+            string match -- '-*' $parts | tail -n 1
+        end
+    end
+end
+
+# Values of an option, or, for '', operands.
+function __ev_values -a command option typed operands
+    set -l log $argv[5..-1]
+    switch "$option"
+        case --stream --stream-prefix
+            set -l prefix
+            test -n "$typed" && set prefix --stream-prefix $typed
+            ev-cat $log --list streams -n 200 $prefix
+        case --actor
+            ev-cat $log --list actors -n 1000
+        case --type
+            ev-check --list types
+        case --catalog
+            ev-check --list catalogs
+        case --category
+            ev-check --list categories
+        case --format
+            printf '%s\n' canonical native cloudevents table
+        case --priority --min-priority
+            printf '%s\n' info action urgent critical
+        case --expect
+            printf '%s\n' none any exists
+        case --list
+            switch $command
+                case ev-cat
+                    printf '%s\n' streams types actors catalogs
+                case ev-check
+                    printf '%s\n' types catalogs categories
+            end
+        case --log --rejects
+            __fish_complete_path $typed
+        case -C
+            __fish_complete_directories $typed
+        case ''
+            switch $command
+                case ev-append
+                    if test $operands -eq 0
+                        and not string match -q '*[/.]*' -- $typed
+                        ev-check --list types
+                    end
+                    __fish_complete_path $typed
+                case ev-check ev-from-github
+                    __fish_complete_path $typed
+                case rig-demo
+                    __fish_complete_directories $typed
+                case rig-hooks
+                    test $operands -gt 0 || __ev_subcommands rig-hooks
+            end
+    end 2>/dev/null </dev/null
+end
+
+function __ev_complete
+    set -l words (__ev_words)
+    set -l typed (commandline -ct)
+    set -l command $words[1]
+    set -l option ''
+    set -l operands 0
+    set -l log
+
+    if test $command = ev -o $command = ev-help
+        __ev_subcommands ev
+        printf '%s\n' help\t'explain a command' version\t'print versions'
+        string match -q -- '-*' $typed
+        and printf '%s\n' -h --help --version
+        return
+    end
+    set -l options (__ev_options $command)
+    set -l i 2
+    while test $i -le (count $words)
+        set -l name (__ev_takes $command $words[$i])
+        if test -n "$name"
+            set i (math $i + 1)
+            if test $i -gt (count $words)
+                set option $name
+            else if test $name = --log
+                set log -l (string replace -r '^~/' $HOME/ -- $words[$i])
+            end
+        else if string match -q -- '--log=*' $words[$i]
+            set log -l (string replace -- --log= '' $words[$i])
+        else if not string match -q -- '-?*' $words[$i]
+            set operands (math $operands + 1)
+        end
+        set i (math $i + 1)
+    end
+    if test -n "$option"
+        __ev_values $command $option "$typed" $operands $log
+        return
+    end
+    if string match -q -- '--*=*' $typed
+        set -l parts (string split -m 1 = -- $typed)
+        set option (__ev_takes $command $parts[1])
+        test -n "$option"
+        and __ev_values $command $option $parts[2] 0 $log |
+            string replace -r -- '^' "$parts[1]="
+        return
+    end
+    if string match -q -- '-*' $typed
+        for line in $options
+            set -l parts (string split -m 1 \t -- $line)
+            for name in (string split ' ' -- (string replace -a , '' -- $parts[1]))
+                string match -q -- '-*' $name
+                and printf '%s\t%s\n' $name $parts[2]
+            end
+        end
+        return
+    end
+    __ev_values $command '' "$typed" $operands $log
+end
+
+for command in ev ev-append ev-cat ev-check ev-from-github ev-verify ev-watch \
+        rig-demo rig-hooks
+    complete -c $command -f -a '(__ev_complete)'
+end
