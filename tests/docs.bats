@@ -76,10 +76,13 @@ option_pages() { # COMMAND
 }
 
 @test "pages of commands have the sections that readers look for" {
-	local page section
+	local command page section
 	for page in "$man"/man1/*.1; do
-		for section in NAME SYNOPSIS DESCRIPTION ENVIRONMENT \
-			'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
+		set -- NAME SYNOPSIS DESCRIPTION 'EXIT STATUS' EXAMPLES \
+			'SEE ALSO'
+		command=${page##*/}
+		! "${command%.1}" -h | grep -q 'EV_LOG' || set -- "$@" ENVIRONMENT
+		for section; do
 			grep -qx "\.Sh $section" "$page" || {
 				echo "$page: no $section"
 				return 1
@@ -91,8 +94,8 @@ option_pages() { # COMMAND
 @test "the usage of a summary is the synopsis of its page" {
 	local command usage synopsis
 	for command in $(commands); do
-		usage=$("$command" -h | sed -E '/^(usage:|       )/!,$d
-			s/^usage://' | tr -s ' \n' ' ')
+		usage=$("$command" -h | awk '!/^(usage:|       )/ { exit }
+			{ sub(/^usage:/, ""); print }' | tr -s ' \n' ' ')
 		synopsis=$(mandoc -O width=1000 "$man/man1/$command.1" |
 			col -bx | sed '1,/^SYNOPSIS/d; /^DESCRIPTION/,$d' |
 			tr -s ' \n' ' ')
@@ -188,12 +191,13 @@ alike() { # SHOWN PRINTED
 # Runs the examples of a page in a folder of their own, with a log of their own.
 run_examples() { # PAGE
 	local dir=$BATS_TEST_TMPDIR/${1##*/} n=0
-	mkdir -p "$dir/home"
+	mkdir -p "$dir/home" "$dir/tmp"
 	awk -v dir="$dir" -f "$BATS_TEST_DIRNAME/examples.awk" "$1" \
 		>"$dir/script"
 	(
 		cd "$dir/home" && unset XDG_STATE_HOME &&
-			HOME=$dir EV_LOG=$dir/log.db sh "$dir/script"
+			HOME=$dir TMPDIR=$dir/tmp EV_LOG=$dir/log.db \
+			sh "$dir/script"
 	) 5>&- || {
 		echo "${1##*/}: an example failed, the last of these:"
 		tail -n +1 "$dir"/*.cmd "$dir"/*.out

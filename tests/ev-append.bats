@@ -394,9 +394,10 @@ EOF
 
 @test "event text on stderr cannot drive the terminal" {
 	run -65 --separate-stderr ev-append <<<'{"type":"\u001b]52;c;x\u0007\u009b2J\u202e\n","data":{}}'
-	! grep -qP '[\x00-\x08\x0b-\x1f\x7f]' <<<"$stderr"
-	! grep -q $'\xc2\x9b' <<<"$stderr"
-	! grep -q $'\u202e' <<<"$stderr"
+	err=$stderr
+	run ! grep -qP '[\x00-\x08\x0b-\x1f\x7f]' <<<"$err"
+	run ! grep -q $'\xc2\x9b' <<<"$err"
+	run ! grep -q $'\u202e' <<<"$err"
 }
 
 @test "recordedAt never runs backwards, timestamp is the sender's" {

@@ -5,8 +5,6 @@
 
 load helper
 
-# shellcheck disable=SC2154 # run sets stderr, stderr_lines and what they are of
-
 setup() {
 	fixtures=$BATS_TEST_DIRNAME/fixtures/github
 	examples=$BATS_TEST_DIRNAME/npm/node_modules/@octokit/webhooks-examples
@@ -143,6 +141,9 @@ unmapped() {
 	is 'length == 1 and (.[0] | .type == "ISSUE_DONE" and .issueNumber == 42
 		and .durationMinutes == 151 and .id == "github/d-1"
 		and .timestamp == "2026-04-21T11:31:59Z")'
+	convert < <(issue closed '{state_reason: null, created_at: "2026-04-21T11:00:00+02:00",
+		closed_at: "2026-04-21T08:30:00.5-01:30"}')
+	is 'map(.durationMinutes) == [60]'
 }
 
 @test "an issue closed as not planned or as a duplicate is not done" {

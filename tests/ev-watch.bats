@@ -44,7 +44,7 @@ teardown() {
 }
 
 @test "the log need not exist, nor its folder" {
-	EV_LOG=$BATS_TEST_TMPDIR/later/deep/log.db
+	export EV_LOG=$BATS_TEST_TMPDIR/later/deep/log.db
 	start_watch "$BATS_TEST_TMPDIR/out" --from 1 -n 2
 	mkdir "$BATS_TEST_TMPDIR/later"
 	mkdir "$BATS_TEST_TMPDIR/later/deep"

@@ -26,7 +26,7 @@ complete_fish() {
 	# shellcheck disable=SC2016
 	HOME=${BATS_TEST_TMPDIR:-$HOME} fish --no-config -c '
 		source $argv[1]/completions/fish/ev.fish
-		complete -C $argv[2] | string replace -r "\t.*" ""
+		complete -C $argv[2] | string replace -r "\t.*" "" || true
 	' "$ROOT" "$1"
 }
 
@@ -56,11 +56,11 @@ complete_zsh() {
 		zpty -r shell line "*ready*ready*"
 		zpty -n -w shell "$2"$'"'\t'"'
 		zpty -n -w shell $'"'\x14'"'
-		while [[ ! -e $offered.end ]]; do
+		while [[ ! -e $offered.end ]] && zpty -t shell; do
 			zpty -r -t shell line || sleep 0.01
 		done
 		zpty -d shell
-		sort -u $offered
-		rm -f $offered $offered.end
-	' zsh "$ROOT" "$1" "$(mktemp "${TMPDIR:-/tmp}/offered.XXXXXX")"
+		sed "/^\$/d" $offered | sort -u
+		rm $offered $offered.end
+	' zsh "$ROOT" "$1" "$BATS_TEST_TMPDIR/offered"
 }

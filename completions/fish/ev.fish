@@ -103,7 +103,9 @@ end
 
 function __ev_complete
     set -l words (__ev_words)
-    set -l typed (commandline -ct)
+    # without the quote that is still open, or the escapes
+    set -l typed (commandline -ct | string replace -r '^["\']' '' |
+        string replace -ra '\\\\(.)' '$1')
     set -l command $words[1]
     set -l option ''
     set -l operands 0
@@ -112,7 +114,7 @@ function __ev_complete
     if test $command = ev -o $command = ev-help
         __ev_subcommands ev
         printf '%s\n' help\t'explain a command' version\t'print versions'
-        string match -q -- '-*' $typed
+        string match -q -- '-*' "$typed"
         and printf '%s\n' -h --help --version
         return
     end
@@ -138,15 +140,15 @@ function __ev_complete
         __ev_values $command $option "$typed" $operands $log
         return
     end
-    if string match -q -- '--*=*' $typed
-        set -l parts (string split -m 1 = -- $typed)
+    if string match -q -- '--*=*' "$typed"
+        set -l parts (string split -m 1 = -- "$typed")
         set option (__ev_takes $command $parts[1])
         test -n "$option"
         and __ev_values $command $option $parts[2] 0 $log |
             string replace -r -- '^' "$parts[1]="
         return
     end
-    if string match -q -- '-*' $typed
+    if string match -q -- '-*' "$typed"
         for line in $options
             set -l parts (string split -m 1 \t -- $line)
             for name in (string split ' ' -- (string replace -a , '' -- $parts[1]))

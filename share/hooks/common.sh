@@ -110,7 +110,7 @@ $text
 EOF
 }
 
-# Is a rebase at work? It commits and checks out a lot that is not news.
+# Is a rebase at work? What it commits is not news.
 in_rebase() {
 	[ -d "$git_dir/rebase-merge" ] || [ -d "$git_dir/rebase-apply" ]
 }
@@ -191,10 +191,11 @@ make_id() {
 # event KEY=TEXT | KEY:=NUMBER ...: adds an event to $told. A line for each
 # pair and an empty one behind them: what has several lines is cut.
 event() {
+	lines=
 	for pair; do
-		told=$told${pair%%"$nl"*}$nl
+		lines=$lines${pair%%"$nl"*}$nl
 	done
-	told=$told$nl
+	told=$told$lines$nl
 }
 
 # heartbeat ACTIVITY ID-PARTS [KEY=TEXT]...: the agent was seen at work. With an

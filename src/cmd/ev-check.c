@@ -140,6 +140,8 @@ print_problems(const struct ev_problems *problems)
 	const char *form = getenv("EV_ERRORS");
 	struct ev_str text = ev_buf_str(&problems->text);
 
+	if (!text.len)
+		return;
 	if (!form || strcmp(form, "json") != 0) {
 		fwrite(text.ptr, 1, text.len, stderr);
 		return;

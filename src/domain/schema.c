@@ -1,6 +1,7 @@
 #include "domain/schema.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,92 +28,6 @@ static const struct {
 	{ "object", TYPE_OBJECT },
 };
 enum { TYPE_NAMES = sizeof type_names / sizeof *type_names };
-
-enum keyword {
-	NO_KEYWORD,
-	ADDITIONAL_PROPERTIES,
-	ALL_OF,
-	ANY_OF,
-	CONST,
-	CONTAINS,
-	DEPENDENT_REQUIRED,
-	DEPENDENT_SCHEMAS,
-	ELSE,
-	ENUM,
-	EXCLUSIVE_MAXIMUM,
-	EXCLUSIVE_MINIMUM,
-	FORMAT,
-	IF,
-	ITEMS,
-	MAX_CONTAINS,
-	MAX_ITEMS,
-	MAX_LENGTH,
-	MAX_PROPERTIES,
-	MAXIMUM,
-	MIN_CONTAINS,
-	MIN_ITEMS,
-	MIN_LENGTH,
-	MIN_PROPERTIES,
-	MINIMUM,
-	NOT,
-	ONE_OF,
-	PREFIX_ITEMS,
-	PROPERTIES,
-	PROPERTY_NAMES,
-	REQUIRED,
-	THEN,
-	TYPE,
-	UNIQUE_ITEMS,
-};
-
-static const struct keyword_entry {
-	const char *name;
-	enum keyword keyword;
-	enum ev_schema_keyword kind;
-} keywords[] = {
-	{ "$comment", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-	{ "$schema", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-	{ "additionalProperties", ADDITIONAL_PROPERTIES, EV_KEYWORD_SCHEMA },
-	{ "allOf", ALL_OF, EV_KEYWORD_SCHEMAS },
-	{ "anyOf", ANY_OF, EV_KEYWORD_SCHEMAS },
-	{ "const", CONST, EV_KEYWORD_ANY },
-	{ "contains", CONTAINS, EV_KEYWORD_SCHEMA },
-	{ "default", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-	{ "dependentRequired", DEPENDENT_REQUIRED, EV_KEYWORD_NAME_LISTS },
-	{ "dependentSchemas", DEPENDENT_SCHEMAS, EV_KEYWORD_MEMBERS },
-	{ "deprecated", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-	{ "description", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-	{ "else", ELSE, EV_KEYWORD_SCHEMA },
-	{ "enum", ENUM, EV_KEYWORD_VALUES },
-	{ "examples", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-	{ "exclusiveMaximum", EXCLUSIVE_MAXIMUM, EV_KEYWORD_NUMBER },
-	{ "exclusiveMinimum", EXCLUSIVE_MINIMUM, EV_KEYWORD_NUMBER },
-	{ "format", FORMAT, EV_KEYWORD_FORMAT },
-	{ "if", IF, EV_KEYWORD_SCHEMA },
-	{ "items", ITEMS, EV_KEYWORD_SCHEMA },
-	{ "maxContains", MAX_CONTAINS, EV_KEYWORD_COUNT },
-	{ "maxItems", MAX_ITEMS, EV_KEYWORD_COUNT },
-	{ "maxLength", MAX_LENGTH, EV_KEYWORD_COUNT },
-	{ "maxProperties", MAX_PROPERTIES, EV_KEYWORD_COUNT },
-	{ "maximum", MAXIMUM, EV_KEYWORD_NUMBER },
-	{ "minContains", MIN_CONTAINS, EV_KEYWORD_COUNT },
-	{ "minItems", MIN_ITEMS, EV_KEYWORD_COUNT },
-	{ "minLength", MIN_LENGTH, EV_KEYWORD_COUNT },
-	{ "minProperties", MIN_PROPERTIES, EV_KEYWORD_COUNT },
-	{ "minimum", MINIMUM, EV_KEYWORD_NUMBER },
-	{ "not", NOT, EV_KEYWORD_SCHEMA },
-	{ "oneOf", ONE_OF, EV_KEYWORD_SCHEMAS },
-	{ "prefixItems", PREFIX_ITEMS, EV_KEYWORD_SCHEMAS },
-	{ "properties", PROPERTIES, EV_KEYWORD_MEMBERS },
-	{ "propertyNames", PROPERTY_NAMES, EV_KEYWORD_SCHEMA },
-	{ "readOnly", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-	{ "required", REQUIRED, EV_KEYWORD_NAMES },
-	{ "then", THEN, EV_KEYWORD_SCHEMA },
-	{ "title", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-	{ "type", TYPE, EV_KEYWORD_TYPE },
-	{ "uniqueItems", UNIQUE_ITEMS, EV_KEYWORD_FLAG },
-	{ "writeOnly", NO_KEYWORD, EV_KEYWORD_ANNOTATION },
-};
 
 /* Which checks a schema has at all, so that a simple one costs one test. */
 enum {
@@ -182,24 +97,89 @@ struct ev_schema {
 	size_t default_count;
 };
 
+/* What a keyword's value must look like. */
+enum kind {
+	KIND_ANNOTATION, /* any value: title, description, default, … */
+	KIND_FORMAT,     /* a text, an annotation but for "decimal" */
+	KIND_TYPE,       /* a type name or a list of them */
+	KIND_NUMBER,
+	KIND_COUNT,      /* an integer >= 0 */
+	KIND_FLAG,       /* true or false */
+	KIND_ANY,        /* any JSON value (const) */
+	KIND_VALUES,     /* a list of any values (enum) */
+	KIND_NAMES,      /* a list of member names (required) */
+	KIND_SCHEMA,     /* one schema */
+	KIND_SCHEMAS,    /* a non-empty list of schemas */
+	KIND_MEMBERS,    /* an object whose values are schemas */
+	KIND_NAME_LISTS, /* an object whose values are NAMES */
+};
+
+#define AT(member) offsetof(struct ev_schema, member)
+
+/* The subset, and where in a compiled schema each keyword's value is. */
+static const struct keyword {
+	const char *name;
+	enum kind kind;
+	unsigned group;
+	size_t offset;
+} keywords[] = {
+	{ "$comment", KIND_ANNOTATION, 0, 0 },
+	{ "$schema", KIND_ANNOTATION, 0, 0 },
+	{ "additionalProperties", KIND_SCHEMA, HAS_OBJECT,
+	  AT(additional) },
+	{ "allOf", KIND_SCHEMAS, HAS_LOGIC, AT(all) },
+	{ "anyOf", KIND_SCHEMAS, HAS_LOGIC, AT(any) },
+	{ "const", KIND_ANY, HAS_VALUES, AT(constant) },
+	{ "contains", KIND_SCHEMA, HAS_ARRAY, AT(contains) },
+	{ "default", KIND_ANNOTATION, 0, 0 },
+	{ "dependentRequired", KIND_NAME_LISTS, HAS_OBJECT,
+	  AT(dependents) },
+	{ "dependentSchemas", KIND_MEMBERS, HAS_OBJECT,
+	  AT(dependents) },
+	{ "deprecated", KIND_ANNOTATION, 0, 0 },
+	{ "description", KIND_ANNOTATION, 0, 0 },
+	{ "else", KIND_SCHEMA, 0, AT(otherwise) },
+	{ "enum", KIND_VALUES, HAS_VALUES, AT(choices) },
+	{ "examples", KIND_ANNOTATION, 0, 0 },
+	{ "exclusiveMaximum", KIND_NUMBER, HAS_NUMBER, AT(below) },
+	{ "exclusiveMinimum", KIND_NUMBER, HAS_NUMBER, AT(above) },
+	{ "format", KIND_FORMAT, HAS_STRING, AT(decimal) },
+	{ "if", KIND_SCHEMA, HAS_LOGIC, AT(condition) },
+	{ "items", KIND_SCHEMA, HAS_ARRAY, AT(items) },
+	{ "maxContains", KIND_COUNT, 0, AT(contains_max) },
+	{ "maxItems", KIND_COUNT, HAS_ARRAY, AT(items_max) },
+	{ "maxLength", KIND_COUNT, HAS_STRING, AT(length_max) },
+	{ "maxProperties", KIND_COUNT, HAS_OBJECT, AT(members_max) },
+	{ "maximum", KIND_NUMBER, HAS_NUMBER, AT(maximum) },
+	{ "minContains", KIND_COUNT, 0, AT(contains_min) },
+	{ "minItems", KIND_COUNT, HAS_ARRAY, AT(items_min) },
+	{ "minLength", KIND_COUNT, HAS_STRING, AT(length_min) },
+	{ "minProperties", KIND_COUNT, HAS_OBJECT, AT(members_min) },
+	{ "minimum", KIND_NUMBER, HAS_NUMBER, AT(minimum) },
+	{ "not", KIND_SCHEMA, HAS_LOGIC, AT(not) },
+	{ "oneOf", KIND_SCHEMAS, HAS_LOGIC, AT(one) },
+	{ "prefixItems", KIND_SCHEMAS, HAS_ARRAY, AT(prefix) },
+	{ "properties", KIND_MEMBERS, HAS_OBJECT, AT(properties) },
+	{ "propertyNames", KIND_SCHEMA, HAS_OBJECT, AT(names) },
+	{ "readOnly", KIND_ANNOTATION, 0, 0 },
+	{ "required", KIND_NAMES, HAS_OBJECT, AT(required) },
+	{ "then", KIND_SCHEMA, 0, AT(then) },
+	{ "title", KIND_ANNOTATION, 0, 0 },
+	{ "type", KIND_TYPE, 0, AT(types) },
+	{ "uniqueItems", KIND_FLAG, HAS_ARRAY, AT(unique) },
+	{ "writeOnly", KIND_ANNOTATION, 0, 0 },
+};
+
 enum { FEW_PROPERTIES = 8 };
 static const size_t NONE = SIZE_MAX;
 
-static const struct keyword_entry *
+static const struct keyword *
 find_keyword(struct ev_str name)
 {
 	for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
 		if (ev_str_equal(name, ev_str(keywords[i].name)))
 			return &keywords[i];
 	return NULL;
-}
-
-enum ev_schema_keyword
-ev_schema_keyword(struct ev_str name)
-{
-	const struct keyword_entry *found = find_keyword(name);
-
-	return found ? found->kind : EV_KEYWORD_UNKNOWN;
 }
 
 static unsigned
@@ -409,131 +389,49 @@ compile_number(yyjson_val *value)
 
 static void
 compile_keyword(struct ev_schema *s, struct ev_arena *arena,
-                enum keyword keyword, yyjson_val *value)
+                const struct keyword *keyword, yyjson_val *value)
 {
-	switch (keyword) {
-	case NO_KEYWORD:
-	case PROPERTIES:
-	case REQUIRED:
+	void *to = (char *)s + keyword->offset;
+
+	s->has |= keyword->group;
+	switch (keyword->kind) {
+	case KIND_ANNOTATION:
+	case KIND_NAMES:
 		break;
-	case ADDITIONAL_PROPERTIES:
-		s->additional = ev_schema_compile(arena, value);
-		s->has |= HAS_OBJECT;
+	case KIND_FORMAT:
+		*(bool *)to = ev_str_equal(ev_json_text(value),
+		                           EV_STR("decimal"));
 		break;
-	case ALL_OF:
-		s->all = compile_list(arena, value);
-		s->has |= HAS_LOGIC;
+	case KIND_TYPE:
+		*(unsigned *)to = compile_types(value);
 		break;
-	case ANY_OF:
-		s->any = compile_list(arena, value);
-		s->has |= HAS_LOGIC;
+	case KIND_NUMBER:
+		*(struct ev_str *)to = compile_number(value);
 		break;
-	case CONST:
-		s->constant = value;
-		s->has |= HAS_VALUES;
+	case KIND_COUNT:
+		*(size_t *)to = compile_count(value);
 		break;
-	case CONTAINS:
-		s->contains = ev_schema_compile(arena, value);
-		s->has |= HAS_ARRAY;
+	case KIND_FLAG:
+		*(bool *)to = yyjson_is_true(value);
 		break;
-	case DEPENDENT_REQUIRED:
-	case DEPENDENT_SCHEMAS:
-		compile_dependents(s, arena, value,
-		                   keyword == DEPENDENT_SCHEMAS);
-		s->has |= HAS_OBJECT;
+	case KIND_ANY:
+	case KIND_VALUES:
+		*(yyjson_val **)to = value;
 		break;
-	case ELSE:
-		s->otherwise = ev_schema_compile(arena, value);
+	case KIND_SCHEMA:
+		*(const struct ev_schema **)to =
+			ev_schema_compile(arena, value);
 		break;
-	case ENUM:
-		s->choices = value;
-		s->has |= HAS_VALUES;
+	case KIND_SCHEMAS:
+		*(struct schemas *)to = compile_list(arena, value);
 		break;
-	case EXCLUSIVE_MAXIMUM:
-		s->below = compile_number(value);
-		s->has |= HAS_NUMBER;
+	case KIND_MEMBERS:
+		/* `properties` waits for `required` and for the base */
+		if (keyword->offset == AT(dependents))
+			compile_dependents(s, arena, value, true);
 		break;
-	case EXCLUSIVE_MINIMUM:
-		s->above = compile_number(value);
-		s->has |= HAS_NUMBER;
-		break;
-	case FORMAT:
-		s->decimal = ev_str_equal(ev_json_text(value),
-		                          EV_STR("decimal"));
-		if (s->decimal)
-			s->has |= HAS_STRING;
-		break;
-	case IF:
-		s->condition = ev_schema_compile(arena, value);
-		s->has |= HAS_LOGIC;
-		break;
-	case ITEMS:
-		s->items = ev_schema_compile(arena, value);
-		s->has |= HAS_ARRAY;
-		break;
-	case MAX_CONTAINS:
-		s->contains_max = compile_count(value);
-		break;
-	case MAX_ITEMS:
-		s->items_max = compile_count(value);
-		s->has |= HAS_ARRAY;
-		break;
-	case MAX_LENGTH:
-		s->length_max = compile_count(value);
-		s->has |= HAS_STRING;
-		break;
-	case MAX_PROPERTIES:
-		s->members_max = compile_count(value);
-		s->has |= HAS_OBJECT;
-		break;
-	case MAXIMUM:
-		s->maximum = compile_number(value);
-		s->has |= HAS_NUMBER;
-		break;
-	case MIN_CONTAINS:
-		s->contains_min = compile_count(value);
-		break;
-	case MIN_ITEMS:
-		s->items_min = compile_count(value);
-		s->has |= HAS_ARRAY;
-		break;
-	case MIN_LENGTH:
-		s->length_min = compile_count(value);
-		s->has |= HAS_STRING;
-		break;
-	case MIN_PROPERTIES:
-		s->members_min = compile_count(value);
-		s->has |= HAS_OBJECT;
-		break;
-	case MINIMUM:
-		s->minimum = compile_number(value);
-		s->has |= HAS_NUMBER;
-		break;
-	case NOT:
-		s->not = ev_schema_compile(arena, value);
-		s->has |= HAS_LOGIC;
-		break;
-	case ONE_OF:
-		s->one = compile_list(arena, value);
-		s->has |= HAS_LOGIC;
-		break;
-	case PREFIX_ITEMS:
-		s->prefix = compile_list(arena, value);
-		s->has |= HAS_ARRAY;
-		break;
-	case PROPERTY_NAMES:
-		s->names = ev_schema_compile(arena, value);
-		s->has |= HAS_OBJECT;
-		break;
-	case THEN:
-		s->then = ev_schema_compile(arena, value);
-		break;
-	case TYPE:
-		s->types = compile_types(value);
-		break;
-	case UNIQUE_ITEMS:
-		s->unique = yyjson_is_true(value);
-		s->has |= HAS_ARRAY;
+	case KIND_NAME_LISTS:
+		compile_dependents(s, arena, value, false);
 		break;
 	}
 }
@@ -551,11 +449,11 @@ ev_schema_compile_onto(struct ev_arena *arena, yyjson_val *base,
 	s->contains_min = 1;
 	s->contains_max = SIZE_MAX;
 	while ((key = yyjson_obj_iter_next(&iter))) {
-		const struct keyword_entry *found;
+		const struct keyword *found;
 
 		found = find_keyword(ev_json_text(key));
 		if (found)
-			compile_keyword(s, arena, found->keyword,
+			compile_keyword(s, arena, found,
 			                yyjson_obj_iter_get_val(key));
 	}
 	compile_properties(s, arena, source, base);
@@ -697,61 +595,60 @@ check_annotation(struct checker *c, const char *keyword, yyjson_val *value)
 }
 
 static void
-check_keyword(struct checker *c, const struct keyword_entry *entry,
+check_keyword(struct checker *c, const struct keyword *keyword,
               yyjson_val *value)
 {
-	const char *name = entry->name;
+	const char *name = keyword->name;
 	size_t count;
 
-	switch (entry->kind) {
-	case EV_KEYWORD_UNKNOWN:
-	case EV_KEYWORD_ANY:
+	switch (keyword->kind) {
+	case KIND_ANY:
 		break;
-	case EV_KEYWORD_ANNOTATION:
+	case KIND_ANNOTATION:
 		check_annotation(c, name, value);
 		break;
-	case EV_KEYWORD_FORMAT:
+	case KIND_FORMAT:
 		if (!yyjson_is_str(value))
 			complain(c, value, "'%s' is a string, not %s", name,
 			         ev_json_type_name(value));
 		break;
-	case EV_KEYWORD_TYPE:
+	case KIND_TYPE:
 		check_type(c, value);
 		break;
-	case EV_KEYWORD_NUMBER:
+	case KIND_NUMBER:
 		if (!yyjson_is_raw(value))
 			complain(c, value, "'%s' is a number, not %s", name,
 			         ev_json_type_name(value));
 		break;
-	case EV_KEYWORD_COUNT:
+	case KIND_COUNT:
 		if (!yyjson_is_raw(value) ||
 		    !ev_decimal_size(ev_json_text(value), &count))
 			complain(c, value, "'%s' is an integer from 0 on",
 			         name);
 		break;
-	case EV_KEYWORD_FLAG:
+	case KIND_FLAG:
 		if (!yyjson_is_bool(value))
 			complain(c, value, "'%s' is true or false, not %s",
 			         name, ev_json_type_name(value));
 		break;
-	case EV_KEYWORD_VALUES:
+	case KIND_VALUES:
 		if (!yyjson_is_arr(value))
 			complain(c, value, "'%s' is a list of values, not %s",
 			         name, ev_json_type_name(value));
 		break;
-	case EV_KEYWORD_NAMES:
+	case KIND_NAMES:
 		check_names(c, name, value);
 		break;
-	case EV_KEYWORD_SCHEMA:
+	case KIND_SCHEMA:
 		check_schema(c, value);
 		break;
-	case EV_KEYWORD_SCHEMAS:
+	case KIND_SCHEMAS:
 		check_list(c, name, value);
 		break;
-	case EV_KEYWORD_MEMBERS:
+	case KIND_MEMBERS:
 		check_members(c, name, value, false);
 		break;
-	case EV_KEYWORD_NAME_LISTS:
+	case KIND_NAME_LISTS:
 		check_members(c, name, value, true);
 		break;
 	}
@@ -768,7 +665,7 @@ check_schema(struct checker *c, yyjson_val *source)
 		                    "not %s", ev_json_type_name(source));
 	while ((key = yyjson_obj_iter_next(&iter))) {
 		struct ev_str name = ev_json_text(key);
-		const struct keyword_entry *found = find_keyword(name);
+		const struct keyword *found = find_keyword(name);
 
 		if (found)
 			check_keyword(c, found, yyjson_obj_iter_get_val(key));
@@ -1264,18 +1161,12 @@ ev_schema_validate(const struct ev_schema *schema, yyjson_val *value,
 
 /* ---- asking about the top level */
 
-const struct ev_schema *
-ev_schema_property(const struct ev_schema *schema, struct ev_str member)
-{
-	const struct property *found = find_property(schema, member, 0);
-
-	return found ? found->schema : NULL;
-}
-
 bool
 ev_schema_knows(const struct ev_schema *schema, struct ev_str member)
 {
-	return ev_schema_property(schema, member) != NULL;
+	const struct property *found = find_property(schema, member, 0);
+
+	return found && found->schema;
 }
 
 bool
@@ -1295,16 +1186,4 @@ ev_schema_requires(const struct ev_schema *schema, struct ev_str member)
 	const struct property *found = find_property(schema, member, 0);
 
 	return found && found->required != NONE;
-}
-
-bool
-ev_schema_takes(const struct ev_schema *schema, struct ev_str type)
-{
-	unsigned bit = type_bit(type);
-
-	if (schema->never || !bit)
-		return false;
-	if (bit == TYPE_INTEGER)
-		bit |= TYPE_NUMBER;
-	return !schema->types || schema->types & bit;
 }

@@ -475,41 +475,34 @@ ev_yaml_parse(struct ev_arena *arena, struct ev_str text,
 	return root;
 }
 
-static void
-write_json(struct ev_buf *out, const struct ev_yaml *node,
-           struct ev_buf *places)
-{
-	bool map = node->kind == EV_YAML_MAP;
-
-	if (places)
-		ev_buf_add(places, &node->place, sizeof node->place);
-	if (node->kind == EV_YAML_STRING) {
-		ev_json_write_string(out, node->text);
-		return;
-	}
-	if (node->kind < EV_YAML_STRING) {
-		ev_buf_add_str(out, node->text);
-		return;
-	}
-	ev_buf_add_char(out, map ? '{' : '[');
-	for (const struct ev_yaml *n = node->first; n; n = n->next) {
-		if (n != node->first)
-			ev_buf_add_char(out, ',');
-		if (map) {
-			ev_json_write_string(out, n->key->text);
-			ev_buf_add_char(out, ':');
-			if (places)
-				ev_buf_add(places, &n->key->place,
-				           sizeof n->key->place);
-		}
-		write_json(out, n, places);
-	}
-	ev_buf_add_char(out, map ? '}' : ']');
-}
-
 void
 ev_yaml_write_json(struct ev_buf *out, const struct ev_yaml *tree,
                    struct ev_buf *places)
 {
-	write_json(out, tree, places);
+	bool map = tree->kind == EV_YAML_MAP;
+
+	if (places)
+		ev_buf_add(places, &tree->place, sizeof tree->place);
+	if (tree->kind == EV_YAML_STRING) {
+		ev_json_write_string(out, tree->text);
+		return;
+	}
+	if (tree->kind < EV_YAML_STRING) {
+		ev_buf_add_str(out, tree->text);
+		return;
+	}
+	ev_buf_add_char(out, map ? '{' : '[');
+	for (const struct ev_yaml *n = tree->first; n; n = n->next) {
+		if (n != tree->first)
+			ev_buf_add_char(out, ',');
+		if (map) {
+			ev_json_write_string(out, n->key->text);
+			ev_buf_add_char(out, ':');
+		}
+		if (map && places)
+			ev_buf_add(places, &n->key->place,
+			           sizeof n->key->place);
+		ev_yaml_write_json(out, n, places);
+	}
+	ev_buf_add_char(out, map ? '}' : ']');
 }

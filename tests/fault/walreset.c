@@ -250,7 +250,7 @@ count_lost(void)
 
 /* Has SQLite noticed? */
 static bool
-is_integer(void)
+is_whole(void)
 {
 	sqlite3 *db = connect_database();
 	sqlite3_stmt *check = NULL;
@@ -308,7 +308,7 @@ main(int argc, char **argv)
 {
 	long lost = 0, acked = 0;
 	int rounds = 0;
-	bool integer;
+	bool whole;
 	double begun = now(), end;
 
 	if (argc < 4) {
@@ -333,13 +333,13 @@ main(int argc, char **argv)
 			acked += shared->acked[w];
 		rounds++;
 	}
-	integer = is_integer();
+	whole = is_whole();
 	remove_database();
 	printf("SQLite %s, %s: %ld rows acknowledged, %ld lost, round %d, "
 	       "%.1f s; integrity_check %s\n", sqlite3_libversion(),
 	       locked ? "under a lock" : "its own checkpoints", acked, lost,
-	       rounds, now() - begun, integer ? "ok" : "finds damage");
-	if (lost || !integer)
+	       rounds, now() - begun, whole ? "ok" : "finds damage");
+	if (lost || !whole)
 		return 1;
 	return is_fixed() ? 3 : 0;
 }

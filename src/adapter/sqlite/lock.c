@@ -83,7 +83,9 @@ on_alarm(int signal)
 static bool
 wait_in_queue(struct log *log, struct flock *lock)
 {
-	struct itimerval tick = { { 0, 50000 }, { 0, 50000 } }, old_tick;
+	int tick_ms = log->wait_ms < 50 ? log->wait_ms : 50;
+	struct itimerval tick = { { 0, tick_ms * 1000 }, { 0, tick_ms * 1000 } };
+	struct itimerval old_tick;
 	struct sigaction action = { .sa_handler = on_alarm }, old_action;
 	int64_t end = monotonic_ms() + log->wait_ms;
 	bool locked = false;

@@ -252,6 +252,10 @@ check_version(struct log *log, struct ev_err *err)
 {
 	int version = read_version(log);
 
+	/* its maker was killed at once, and a reader may not tidy up */
+	if (version < 0 && sqlite3_extended_errcode(log->db) ==
+	                           SQLITE_READONLY_ROLLBACK)
+		return EV_NO;
 	if (version < 0)
 		return log_fail(log, "open", err);
 	if (version == LOG_VERSION)
