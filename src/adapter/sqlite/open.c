@@ -247,17 +247,24 @@ sync_folder(const char *path)
 	return result == 0;
 }
 
+/* A reader may not tidy up after a maker that was killed; without WAL there is
+   nothing in the log yet. */
+static enum ev_status
+fail_to_open(struct log *log, struct ev_err *err)
+{
+	if (log->mode != EV_STORE_APPEND &&
+	    sqlite3_extended_errcode(log->db) == SQLITE_READONLY_ROLLBACK)
+		return EV_NO;
+	return log_fail(log, "open", err);
+}
+
 static enum ev_status
 check_version(struct log *log, struct ev_err *err)
 {
 	int version = read_version(log);
 
-	/* its maker was killed at once, and a reader may not tidy up */
-	if (version < 0 && sqlite3_extended_errcode(log->db) ==
-	                           SQLITE_READONLY_ROLLBACK)
-		return EV_NO;
 	if (version < 0)
-		return log_fail(log, "open", err);
+		return fail_to_open(log, err);
 	if (version == LOG_VERSION)
 		return EV_OK;
 	if (version != 0 || !is_empty(log))
@@ -358,7 +365,7 @@ connect_log(struct log *log, bool to_append, struct ev_err *err)
 		return status;
 	if (sqlite3_open_v2(log->path, &log->db, flags | SQLITE_OPEN_NOMUTEX,
 	                    NULL) != SQLITE_OK || !configure(log)) {
-		status = log_fail(log, "open", err);
+		status = fail_to_open(log, err);
 		disconnect(log);
 		return status;
 	}
