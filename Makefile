@@ -29,6 +29,7 @@ ADAPTER = catalog_files open versions sqlite/append sqlite/catalogs \
 CLI = appender cli expectations filter_options printer
 COMMANDS = ev ev-append ev-cat ev-check ev-verify ev-watch
 SCRIPTS = ev-from-github rig-demo rig-hooks
+COMPLETED = $(filter-out ev,$(COMMANDS)) $(SCRIPTS)
 LIBRARIES = $(BUILD)/cli.a $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 
@@ -104,18 +105,27 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/{} \;
 	install -D -m 644 completions/bash/ev \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ev
+	for c in $(COMPLETED); do \
+	    ln -sf ev $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$c; \
+	done
 	install -D -m 644 completions/zsh/_ev \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ev
 	install -D -m 644 completions/fish/ev.fish \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ev.fish
+	for c in $(COMPLETED); do \
+	    ln -sf ev.fish \
+	        $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$c.fish; \
+	done
 
 uninstall:
 	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(COMMANDS) $(SCRIPTS)
 	rm -rf $(DESTDIR)$(PREFIX)/share/ev
 	cd share && find man -type f -exec rm -f \
 	    $(DESTDIR)$(PREFIX)/share/{} \;
-	cd $(DESTDIR)$(PREFIX)/share && rm -f \
-	    bash-completion/completions/ev zsh/site-functions/_ev \
+	cd $(DESTDIR)$(PREFIX)/share && rm -f zsh/site-functions/_ev \
+	    $(COMPLETED:%=bash-completion/completions/%) \
+	    bash-completion/completions/ev \
+	    $(COMPLETED:%=fish/vendor_completions.d/%.fish) \
 	    fish/vendor_completions.d/ev.fish
 
 dist:

@@ -97,7 +97,7 @@ option_pages() { # COMMAND
 		usage=$("$command" -h | awk '!/^(usage:|       )/ { exit }
 			{ sub(/^usage:/, ""); print }' | tr -s ' \n' ' ')
 		synopsis=$(mandoc -O width=1000 "$man/man1/$command.1" |
-			col -bx | sed '1,/^SYNOPSIS/d; /^DESCRIPTION/,$d' |
+			sed 's/.\x08//g; 1,/^SYNOPSIS/d; /^DESCRIPTION/,$d' |
 			tr -s ' \n' ' ')
 		[ "${usage% }" = "${synopsis% }" ] || {
 			echo "$command -h: $usage"

@@ -104,7 +104,8 @@ add_folder(struct files *files, const char *folder, struct ev_err *err)
 	int count = scandir(folder, &entries, is_yaml, by_name);
 
 	if (count < 0)
-		return ev_err_set(err, EV_BAD_INPUT,
+		return ev_err_set(err, errno == ENOENT || errno == ENOTDIR ||
+		                  errno == EACCES ? EV_BAD_INPUT : EV_IO,
 		                  "cannot read the catalogs in '%s': %s "
 		                  "(EV_SCHEMAS says where they are)", folder,
 		                  strerror(errno));

@@ -26,6 +26,8 @@ cli_start(const char *command)
 {
 	name = command;
 	opterr = 0; /* cli_bad_option says it, in one line of our own */
+	/* a limit on file sizes is an error like a full disk, no signal */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 int

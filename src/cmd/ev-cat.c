@@ -327,8 +327,10 @@ main(int argc, char **argv)
 
 	cli_start("ev-cat");
 	filter_options_init(&options.filter);
-	if ((result = parse_options(argc, argv, &options)) >= 0)
+	if ((result = parse_options(argc, argv, &options)) >= 0) {
+		filter_options_release(&options.filter);
 		return result;
+	}
 	printer.form = options.form;
 	printer.raw = options.raw;
 	cli_catch_signals();

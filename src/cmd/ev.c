@@ -106,6 +106,14 @@ find_commands(struct names *names)
 		      compare_names);
 }
 
+static void
+release(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->list[i]);
+	free(names->list);
+}
+
 static const char *
 nearest(const struct names *names, const char *wanted)
 {
@@ -143,13 +151,17 @@ unknown(const char *command)
 {
 	struct names names = { 0 };
 	const char *hint;
+	int status;
 
 	find_commands(&names);
 	hint = nearest(&names, command);
 	if (hint)
-		return cli_usage("no command '%s', did you mean '%s'?", command,
-		                 hint);
-	return cli_usage("no command '%s'", command);
+		status = cli_usage("no command '%s', did you mean '%s'?",
+		                   command, hint);
+	else
+		status = cli_usage("no command '%s'", command);
+	release(&names);
+	return status;
 }
 
 static int
@@ -172,6 +184,7 @@ help(char **argv)
 	for (size_t i = 0; i < names.count; i++)
 		printf(" %s", names.list[i]);
 	putchar('\n');
+	release(&names);
 	return fflush(stdout) ? EV_IO : EV_OK;
 }
 

@@ -104,7 +104,7 @@ log_recall(struct ev_store *store, struct ev_str identity,
            struct ev_catalogs *catalogs, struct ev_err *err)
 {
 	static const char newest[] =
-		"SELECT json, max(id) FROM definition GROUP BY catalog";
+		"SELECT json, catalog, max(id) FROM definition GROUP BY catalog";
 	struct log *log = (struct log *)store;
 	sqlite3_stmt *find = NULL;
 	enum ev_status status;
@@ -121,10 +121,12 @@ log_recall(struct ev_store *store, struct ev_str identity,
 	while (!status && sqlite3_step(find) == SQLITE_ROW) {
 		struct ev_catalog *catalog;
 
+		found = true;
+		if (ev_catalogs_get(catalogs, log_column(find, 1)))
+			continue;
 		status = ev_catalog_load(&catalog, log_column(find, 0), err);
 		if (!status)
 			ev_catalogs_add(catalogs, catalog);
-		found = true;
 	}
 	if (sqlite3_reset(find) != SQLITE_OK && !status)
 		status = log_fail(log, "read", err);
@@ -148,28 +150,17 @@ log_remember(struct ev_store *store, struct ev_str identity,
 enum ev_status
 log_note_source(struct log *log, struct ev_err *err)
 {
-	struct ev_buf rows = { 0 };
+	sqlite3_stmt *add = log_statement(log, SQL_SOURCE_ADD);
 	unsigned char hash[LOG_HASH];
-	sqlite3_stmt *add;
-	bool done;
 
-	ev_buf_add_char(&rows, '[');
 	for (size_t i = 0; i < log->remembered->count; i++) {
 		int64_t id = definition_id(log, log->remembered->list[i], hash);
 
-		if (!id) {
-			ev_buf_release(&rows);
+		log_bind(add, 1, ev_buf_str(&log->identity));
+		sqlite3_bind_int64(add, 2, (int64_t)i);
+		sqlite3_bind_int64(add, 3, id);
+		if (!id || !log_run(add))
 			return log_fail(log, "append to", err);
-		}
-		if (i)
-			ev_buf_add_char(&rows, ',');
-		ev_buf_add_int(&rows, id);
 	}
-	ev_buf_add_char(&rows, ']');
-	add = log_statement(log, SQL_SOURCE_ADD);
-	log_bind(add, 1, ev_buf_str(&log->identity));
-	log_bind(add, 2, ev_buf_str(&rows));
-	done = log_run(add);
-	ev_buf_release(&rows);
-	return done ? EV_OK : log_fail(log, "append to", err);
+	return EV_OK;
 }

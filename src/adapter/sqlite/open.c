@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@
  * we leave behind is small. While we have it open it may grow, so that a bulk
  * append does not copy the same pages again and again.
  */
-enum { WAL_MOST = 16 << 20, WAL_LEFT = 512 << 10 };
+enum { WAL_MOST = 16 << 20, WAL_LEFT = 256 << 10 };
 
 static const char *const sql[SQL_COUNT] = {
 	[SQL_HEAD] = "SELECT position, hash, recorded_at FROM head",
@@ -45,10 +46,10 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_DEFINITION] = "SELECT id FROM definition WHERE hash = ?1",
 	[SQL_DEFINITION_ADD] = "INSERT INTO definition (hash, catalog, json)"
 	                       " VALUES (?1, ?2, ?3)",
-	[SQL_SOURCE] = "SELECT d.json FROM source s, json_each(s.definitions) j"
-	               " JOIN definition d ON d.id = j.value"
-	               " WHERE s.identity = ?1 ORDER BY j.key",
-	[SQL_SOURCE_ADD] = "INSERT OR REPLACE INTO source VALUES (?1, ?2)",
+	[SQL_SOURCE] = "SELECT d.json, d.catalog FROM source s"
+	               " JOIN definition d ON d.id = s.definition"
+	               " WHERE s.identity = ?1 ORDER BY s.place",
+	[SQL_SOURCE_ADD] = "INSERT OR REPLACE INTO source VALUES (?1, ?2, ?3)",
 	[SQL_SCAN] = "SELECT position, type, line FROM event"
 	             " WHERE position BETWEEN ?1 AND ?2 ORDER BY position",
 	[SQL_SCAN_BACK] = "SELECT position, type, line FROM event"
@@ -132,11 +133,35 @@ translate(int code)
 	}
 }
 
+/* errno behind SQLite's code, 0 if there was none. */
+static int
+system_error(sqlite3 *db, int code)
+{
+	sqlite3_file *wal = NULL;
+	int error = sqlite3_system_errno(db);
+
+	/* of a commit that failed only the WAL remembers it */
+	if (!error && (code & 0xff) == SQLITE_IOERR &&
+	    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+	                         &wal) == SQLITE_OK && wal && wal->pMethods)
+		wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO,
+		                            &error);
+	return error;
+}
+
+static bool
+is_read_only(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
 enum ev_status
 log_fail(struct log *log, const char *what, struct ev_err *err)
 {
 	int code = sqlite3_extended_errcode(log->db);
-	int system = sqlite3_system_errno(log->db);
+	int system = system_error(log->db, code);
 	enum ev_status status = translate(code);
 
 	if (code == SQLITE_CORRUPT || (code & 0xff) == SQLITE_CORRUPT)
@@ -149,6 +174,14 @@ log_fail(struct log *log, const char *what, struct ev_err *err)
 	if (system == ENOSPC || system == EDQUOT || system == EROFS ||
 	    system == EFBIG || system == EIO)
 		return ev_err_set(err, EV_IO, "cannot %s '%s': %s", what,
+		                  log->path, strerror(system));
+	if ((code & 0xff) == SQLITE_CANTOPEN && is_read_only(log->path))
+		return ev_err_set(err, EV_IO, "cannot %s '%s': its file system "
+		                  "is read-only and '%s-shm' is not there, copy "
+		                  "the log with its -wal to read it", what,
+		                  log->path, log->path);
+	if ((code & 0xff) == SQLITE_CANTOPEN && system)
+		return ev_err_set(err, status, "cannot %s '%s': %s", what,
 		                  log->path, strerror(system));
 	return ev_err_set(err, status, "cannot %s '%s': %s", what, log->path,
 	                  sqlite3_errmsg(log->db));
