@@ -56,7 +56,8 @@ static const char usage[] =
 FILTER_USAGE
 "\n"
 "Exit status: 0 ended as asked, 1 ended by --idle-exit before any event was\n"
-"printed, 64 usage, 69 log unreachable, 74 reading or writing failed.\n";
+"printed, 64 usage, 65 an event cannot be printed in that form, 69 log\n"
+"unreachable, 74 reading or writing failed.\n";
 
 enum { OPT_HEARTBEAT = 256, OPT_IDLE_EXIT, OPT_RAW, OPT_UNTIL_POSITION,
        OPT_VERSION };

@@ -126,7 +126,8 @@ struct ev_store_ops {
 	 * remembered under `identity` (a text that names the files they came
 	 * from and their state): EV_NO when there are none. With a {0} identity
 	 * it adds the newest of every name that the log has ever used. remember
-	 * notes them for the next append's commit.
+	 * notes them for the next append's commit. Both kinds must live as long
+	 * as the store is used.
 	 */
 	enum ev_status (*recall)(struct ev_store *store, struct ev_str identity,
 	                         struct ev_catalogs *catalogs,

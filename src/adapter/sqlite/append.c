@@ -49,7 +49,7 @@ find_stream(struct log *log, struct ev_str name)
 	} else {
 		stream->last = -1;
 	}
-	return sqlite3_reset(find) == SQLITE_OK ? stream : NULL;
+	return log_reset(find) ? stream : NULL;
 }
 
 static bool
@@ -81,7 +81,7 @@ read_end(struct batch *batch)
 	if (recorded_at.len == EV_TIME_TEXT &&
 	    memcmp(recorded_at.ptr, now, EV_TIME_TEXT) > 0)
 		memcpy(batch->recorded_at, recorded_at.ptr, EV_TIME_TEXT);
-	if (sqlite3_reset(head) != SQLITE_OK)
+	if (!log_reset(head))
 		return false;
 
 	if (log->streams_position != batch->position ||
@@ -154,7 +154,7 @@ find_ids(struct batch *batch)
 		bind_key(find, entry);
 		if (sqlite3_step(find) == SQLITE_ROW)
 			entry->append->position = sqlite3_column_int64(find, 0);
-		if (sqlite3_reset(find) != SQLITE_OK)
+		if (!log_reset(find))
 			return false;
 	}
 	return true;
@@ -187,7 +187,7 @@ answer_stored(struct log *log, struct ev_append *append)
 		answer_known(append, log_column(find, 0));
 	else
 		append->outcome = EV_DIFFERENT;
-	return sqlite3_reset(find) == SQLITE_OK;
+	return log_reset(find);
 }
 
 static bool

@@ -22,20 +22,44 @@ log_forget_types(struct log *log)
 	log->type_ids = NULL;
 }
 
+/* Notes whose row a catalog was loaded from. */
+static void
+note_definition(struct log *log, const struct ev_catalog *catalog,
+                sqlite3_stmt *row)
+{
+	struct ev_str hash = log_column(row, 3);
+	struct definition *definition;
+
+	if (hash.len != LOG_HASH)
+		return;
+	log->definitions = ev_mem_resize(log->definitions,
+	                                 (log->definition_count + 1) *
+	                                 sizeof *log->definitions);
+	definition = &log->definitions[log->definition_count++];
+	definition->catalog = catalog;
+	definition->id = sqlite3_column_int64(row, 2);
+	memcpy(definition->hash, hash.ptr, LOG_HASH);
+}
+
 /* The definition's row, made if need be; 0: see log_fail. */
 static int64_t
 definition_id(struct log *log, const struct ev_catalog *catalog,
               unsigned char hash[LOG_HASH])
 {
-	sqlite3_stmt *find = log_statement(log, SQL_DEFINITION);
-	sqlite3_stmt *add;
+	sqlite3_stmt *find, *add;
 	int64_t id = 0;
 
+	for (size_t i = 0; i < log->definition_count; i++)
+		if (log->definitions[i].catalog == catalog) {
+			memcpy(hash, log->definitions[i].hash, LOG_HASH);
+			return log->definitions[i].id;
+		}
+	find = log_statement(log, SQL_DEFINITION);
 	log_digest(hash, ev_catalog_json(catalog));
 	sqlite3_bind_blob(find, 1, hash, LOG_HASH, SQLITE_STATIC);
 	if (sqlite3_step(find) == SQLITE_ROW)
 		id = sqlite3_column_int64(find, 0);
-	if (sqlite3_reset(find) != SQLITE_OK || id)
+	if (!log_reset(find) || id)
 		return id;
 	add = log_statement(log, SQL_DEFINITION_ADD);
 	sqlite3_bind_blob(add, 1, hash, LOG_HASH, SQLITE_STATIC);
@@ -56,7 +80,7 @@ type_row(struct log *log, const struct ev_type *type, int64_t definition)
 	sqlite3_bind_int(find, 3, type->version);
 	if (sqlite3_step(find) == SQLITE_ROW)
 		id = sqlite3_column_int64(find, 0);
-	if (sqlite3_reset(find) != SQLITE_OK || id)
+	if (!log_reset(find) || id)
 		return id;
 	add = log_statement(log, SQL_TYPE_ADD);
 	sqlite3_bind_int64(add, 1, definition);
@@ -104,7 +128,8 @@ log_recall(struct ev_store *store, struct ev_str identity,
            struct ev_catalogs *catalogs, struct ev_err *err)
 {
 	static const char newest[] =
-		"SELECT json, catalog, max(id) FROM definition GROUP BY catalog";
+		"SELECT json, catalog, max(id), hash FROM definition"
+		" GROUP BY catalog";
 	struct log *log = (struct log *)store;
 	sqlite3_stmt *find = NULL;
 	enum ev_status status;
@@ -125,10 +150,12 @@ log_recall(struct ev_store *store, struct ev_str identity,
 		if (ev_catalogs_get(catalogs, log_column(find, 1)))
 			continue;
 		status = ev_catalog_load(&catalog, log_column(find, 0), err);
-		if (!status)
+		if (!status) {
+			note_definition(log, catalog, find);
 			ev_catalogs_add(catalogs, catalog);
+		}
 	}
-	if (sqlite3_reset(find) != SQLITE_OK && !status)
+	if (!log_reset(find) && !status)
 		status = log_fail(log, "read", err);
 	if (!identity.ptr)
 		sqlite3_finalize(find);

@@ -21,6 +21,7 @@
 
 enum {
 	LOG_VERSION = 1, /* user_version: what schema.c creates */
+	LOG_APPLICATION = 0x65766c67, /* application_id: "evlg" */
 	LOG_PAGE = 4096  /* bytes, set when we create */
 };
 
@@ -75,6 +76,12 @@ struct log {
 	struct streams streams;   /* the ends that appends have seen, … */
 	int64_t streams_position; /* … right while the log ends here */
 	struct type_ids *type_ids;
+	struct definition { /* whose row a catalog came from */
+		const struct ev_catalog *catalog;
+		int64_t id;
+		unsigned char hash[32];
+	} *definitions;
+	size_t definition_count;
 	struct ev_buf identity;   /* to remember, see catalogs.c */
 	const struct ev_catalogs *remembered;
 };
@@ -87,6 +94,8 @@ enum ev_status log_connect_to_append(struct log *log, struct ev_err *err);
 enum ev_status log_fail(struct log *log, const char *what,
                         struct ev_err *err);
 sqlite3_stmt *log_statement(struct log *log, enum log_statement which);
+/* False when its last run failed, or when it could not be prepared. */
+bool log_reset(sqlite3_stmt *statement);
 /* Steps a statement that returns no row, and resets it. */
 bool log_run(sqlite3_stmt *statement);
 void log_bind(sqlite3_stmt *statement, int column, struct ev_str text);

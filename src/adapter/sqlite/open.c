@@ -46,7 +46,7 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_DEFINITION] = "SELECT id FROM definition WHERE hash = ?1",
 	[SQL_DEFINITION_ADD] = "INSERT INTO definition (hash, catalog, json)"
 	                       " VALUES (?1, ?2, ?3)",
-	[SQL_SOURCE] = "SELECT d.json, d.catalog FROM source s"
+	[SQL_SOURCE] = "SELECT d.json, d.catalog, d.id, d.hash FROM source s"
 	               " JOIN definition d ON d.id = s.definition"
 	               " WHERE s.identity = ?1 ORDER BY s.place",
 	[SQL_SOURCE_ADD] = "INSERT OR REPLACE INTO source VALUES (?1, ?2, ?3)",
@@ -87,10 +87,16 @@ log_statement(struct log *log, enum log_statement which)
 }
 
 bool
+log_reset(sqlite3_stmt *statement)
+{
+	return statement && sqlite3_reset(statement) == SQLITE_OK;
+}
+
+bool
 log_run(sqlite3_stmt *statement)
 {
 	sqlite3_step(statement);
-	return sqlite3_reset(statement) == SQLITE_OK;
+	return log_reset(statement);
 }
 
 void
@@ -125,8 +131,6 @@ translate(int code)
 	case SQLITE_READONLY:
 		return EV_UNREACHABLE;
 	case SQLITE_MISUSE:
-	case SQLITE_ERROR:
-	case SQLITE_CONSTRAINT:
 		return EV_BUG;
 	default:
 		return EV_IO;
@@ -170,6 +174,11 @@ log_fail(struct log *log, const char *what, struct ev_err *err)
 	if ((code & 0xff) == SQLITE_NOTADB)
 		return ev_err_set(err, status, "cannot %s '%s': it is no "
 		                  "event log", what, log->path);
+	/* our statements fit our tables, so these are not ours any more */
+	if ((code & 0xff) == SQLITE_ERROR || (code & 0xff) == SQLITE_CONSTRAINT)
+		return ev_err_set(err, EV_IO, "cannot %s '%s': the log is "
+		                  "damaged (%s), ask ev-verify", what, log->path,
+		                  sqlite3_errmsg(log->db));
 	/* a full disk shows up as many codes; the system's own is the reason */
 	if (system == ENOSPC || system == EDQUOT || system == EROFS ||
 	    system == EFBIG || system == EIO)
@@ -221,21 +230,21 @@ configure(struct log *log)
 	return sqlite3_exec(db, pragmas, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-/* user_version, joining the WAL on the way; -1: see log_fail. */
-static int
-read_version(struct log *log)
+/* A number from the file's header; false: see log_fail. */
+static bool
+read_number(struct log *log, const char *pragma, int *number)
 {
 	sqlite3_stmt *statement = NULL;
-	int version = -1;
 
-	if (sqlite3_prepare_v2(log->db, "PRAGMA user_version", -1, &statement,
-	                       NULL) == SQLITE_OK &&
+	*number = 0;
+	if (sqlite3_prepare_v2(log->db, pragma, -1, &statement, NULL) ==
+	            SQLITE_OK &&
 	    sqlite3_step(statement) == SQLITE_ROW)
-		version = sqlite3_column_int(statement, 0);
-	return sqlite3_finalize(statement) == SQLITE_OK ? version : -1;
+		*number = sqlite3_column_int(statement, 0);
+	return sqlite3_finalize(statement) == SQLITE_OK && statement;
 }
 
-/* Is there any table? user_version 0 may be somebody else's database. */
+/* Is there any table? Without our mark it may be somebody else's database. */
 static bool
 is_empty(struct log *log)
 {
@@ -294,20 +303,23 @@ fail_to_open(struct log *log, struct ev_err *err)
 static enum ev_status
 check_version(struct log *log, struct ev_err *err)
 {
-	int version = read_version(log);
+	int version, application;
 
-	if (version < 0)
+	/* the first statement joins the WAL */
+	if (!read_number(log, "PRAGMA user_version", &version) ||
+	    !read_number(log, "PRAGMA application_id", &application))
 		return fail_to_open(log, err);
-	if (version == LOG_VERSION)
+	if (version == LOG_VERSION && application == LOG_APPLICATION)
 		return EV_OK;
-	if (version != 0 || !is_empty(log))
+	if (application == LOG_APPLICATION && version > LOG_VERSION)
 		return ev_err_set(err, EV_UNREACHABLE,
-		                  version > LOG_VERSION
-		                          ? "cannot open '%s': it was made by "
-		                            "a newer ev (layout %d), upgrade"
-		                          : "cannot open '%s': it is no event "
-		                            "log (layout %d)",
-		                  log->path, version);
+		                  "cannot open '%s': it was made by a newer ev "
+		                  "(layout %d), upgrade", log->path, version);
+	if (version != 0 || application != 0 || !is_empty(log))
+		return ev_err_set(err, EV_UNREACHABLE,
+		                  "cannot open '%s': it is no event log "
+		                  "(application %d, layout %d)", log->path,
+		                  application, version);
 	return EV_NO;
 }
 
@@ -454,6 +466,7 @@ log_close(struct ev_store *store)
 	if (log->notify_fd >= 0)
 		close(log->notify_fd);
 	ev_buf_release(&log->identity);
+	free(log->definitions);
 	free(log->path);
 	free(log->lock_path);
 	free(log);
@@ -510,6 +523,9 @@ ev_sqlite_open(struct ev_store **out, const struct ev_open *open,
 	struct ev_buf lock_path = { 0 };
 	enum ev_status status;
 
+	/* nobody asks how much memory SQLite uses, so it need not count under
+	   a lock; refused, and harmless, when a log is open already */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	log->store.ops = &ops;
 	log->mode = open->mode;
 	log->wait_ms = open->wait_ms;

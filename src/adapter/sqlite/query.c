@@ -55,7 +55,7 @@ log_head(struct ev_store *store, struct ev_head *head, struct ev_err *err)
 		if (log_column(find, 1).len == LOG_HASH)
 			memcpy(head->hash, log_column(find, 1).ptr, LOG_HASH);
 	}
-	return sqlite3_reset(find) == SQLITE_OK ? EV_OK
+	return log_reset(find) ? EV_OK
 	                                        : log_fail(log, "read", err);
 }
 
@@ -76,7 +76,7 @@ note_stream(struct cursor *cursor, struct ev_str name)
 	while (cursor->list_count < LIST_MAX &&
 	       sqlite3_step(find) == SQLITE_ROW)
 		note(cursor, sqlite3_column_int64(find, 0));
-	return sqlite3_reset(find) == SQLITE_OK;
+	return log_reset(find);
 }
 
 static bool
@@ -99,7 +99,7 @@ note_postings(struct cursor *cursor, const char *kind, struct ev_str value)
 		while (at < end && postings_next(&at, end, &position))
 			note(cursor, position);
 	}
-	return sqlite3_reset(find) == SQLITE_OK;
+	return log_reset(find);
 }
 
 static int
@@ -197,7 +197,7 @@ want_types(struct cursor *cursor, const struct ev_query *query)
 			}
 			cursor->types[id] = true;
 		}
-		if (sqlite3_reset(find) != SQLITE_OK)
+		if (!log_reset(find))
 			return false;
 	}
 	return true;
@@ -217,7 +217,7 @@ is_recorded_since(struct log *log, int64_t position, const char *time,
 	    ev_line_parse(log_column(find, 0), &line) &&
 	    line.recorded_at.len == EV_TIME_TEXT)
 		since = memcmp(line.recorded_at.ptr, time, EV_TIME_TEXT) >= 0;
-	if (sqlite3_reset(find) != SQLITE_OK)
+	if (!log_reset(find))
 		*failed = true;
 	return since;
 }
@@ -319,7 +319,7 @@ fill_from_scan(struct cursor *cursor)
 	}
 	if (code == SQLITE_DONE)
 		cursor->from = cursor->to + 1;
-	return sqlite3_reset(scan) == SQLITE_OK;
+	return log_reset(scan);
 }
 
 static bool
@@ -338,7 +338,7 @@ fill_from_list(struct cursor *cursor)
 		sqlite3_bind_int64(find, 1, position);
 		if (sqlite3_step(find) == SQLITE_ROW)
 			keep(cursor, position, log_column(find, 0));
-		done = sqlite3_reset(find) == SQLITE_OK;
+		done = log_reset(find);
 	}
 	if (cursor->list_next == cursor->list_count)
 		cursor->from = cursor->to + 1;
@@ -413,7 +413,7 @@ fill_names(struct log *log, sqlite3_stmt *find, struct ev_str prefix,
 			ev_buf_add_str(next, name);
 			ev_buf_add_char(next, '\1');
 		}
-		done = sqlite3_reset(find) == SQLITE_OK;
+		done = log_reset(find);
 	}
 	return done && sqlite3_exec(log->db, "COMMIT", NULL, NULL, NULL) ==
 	                       SQLITE_OK;

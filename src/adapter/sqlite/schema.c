@@ -1,7 +1,7 @@
 #include "adapter/sqlite/log.h"
 
 /*
- * Keys that are texts of an event (stream, id, actor, …) are stored as they
+ * Every opener parses this anew, so it is short. Keys that are texts of an event (stream, id, actor, …) are stored as they
  * stand in the line, JSON escapes included; a UUID in its canonical text is
  * stored as its 16 bytes. A stream's number is the position of its first event.
  */
@@ -13,14 +13,14 @@ static const char schema[] =
 	" hash BLOB NOT NULL UNIQUE, catalog TEXT NOT NULL,"
 	" json TEXT NOT NULL) STRICT;"
 	"CREATE TABLE source(identity TEXT, place INTEGER,"
-	" definition INTEGER NOT NULL REFERENCES definition,"
+	" definition INTEGER NOT NULL,"
 	" PRIMARY KEY (identity, place)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE type(id INTEGER PRIMARY KEY,"
-	" definition INTEGER NOT NULL REFERENCES definition,"
+	" definition INTEGER NOT NULL,"
 	" name TEXT NOT NULL, version INTEGER NOT NULL,"
 	" UNIQUE (definition, name, version)) STRICT;"
 	"CREATE TABLE event(position INTEGER PRIMARY KEY,"
-	" type INTEGER NOT NULL REFERENCES type, hash BLOB NOT NULL,"
+	" type INTEGER NOT NULL, hash BLOB NOT NULL,"
 	" line TEXT NOT NULL) STRICT;"
 	"CREATE TABLE stream(name TEXT PRIMARY KEY,"
 	" first INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -34,12 +34,10 @@ static const char schema[] =
 	" STRICT, WITHOUT ROWID;"
 	"CREATE VIEW events AS SELECT position,"
 	" line ->> 'streamId' AS stream, line ->> 'version' AS version,"
-	" line ->> 'id' AS id, line ->> 'catalog' AS catalog,"
 	" line ->> 'type' AS type, line ->> 'timestamp' AS timestamp,"
-	" line ->> 'recordedAt' AS recorded_at,"
-	" line ->> 'priority' AS priority, line ->> 'actor' AS actor,"
-	" line -> 'data' AS data FROM event;"
+	" line ->> 'actor' AS actor, line -> 'data' AS data FROM event;"
 	"INSERT INTO head VALUES (1, 0, zeroblob(32), '');"
+	"PRAGMA application_id = 0x65766c67;"
 	"PRAGMA user_version = 1;";
 
 /* Under the lock, on a database without tables. */

@@ -329,7 +329,7 @@ check_events(struct check *check)
 			                        "without it)" : "");
 			check->hash_known = false;
 		}
-		if (sqlite3_reset(find) != SQLITE_OK)
+		if (!log_reset(find))
 			readable = false;
 	}
 	ev_buf_release(&scratch);
