@@ -416,6 +416,30 @@ ev_json_hash(yyjson_val *value)
 	}
 }
 
+/*
+ * Goes over a document's values, which stand in one array in the order of the
+ * text, with a stack of where each open container ends.
+ */
+static bool
+is_too_deep(yyjson_doc *doc)
+{
+	yyjson_val *value = yyjson_doc_get_root(doc);
+	yyjson_val *end = unsafe_yyjson_get_next(value);
+	yyjson_val *ends[EV_JSON_DEPTH_MAX];
+	size_t depth = 0;
+
+	for (; value < end; value++) {
+		while (depth && value >= ends[depth - 1])
+			depth--;
+		if (!unsafe_yyjson_is_ctn(value))
+			continue;
+		if (depth == EV_JSON_DEPTH_MAX)
+			return true;
+		ends[depth++] = unsafe_yyjson_get_next(value);
+	}
+	return false;
+}
+
 /* Where a valid text is first nested too deeply: 1-based, 0 for nowhere. */
 static size_t
 find_depth_excess(struct ev_str text)
@@ -444,7 +468,6 @@ ev_json_parse(yyjson_doc **out, struct ev_str text, const yyjson_alc *alc,
 {
 	yyjson_read_err problem;
 	yyjson_doc *doc;
-	size_t column;
 
 	if (text.len > EV_JSON_SIZE_MAX)
 		return ev_err_set(err, EV_BAD_INPUT,
@@ -464,11 +487,11 @@ ev_json_parse(yyjson_doc **out, struct ev_str text, const yyjson_alc *alc,
 	}
 	/* nesting takes a value for each level */
 	if (yyjson_doc_get_val_count(doc) > EV_JSON_DEPTH_MAX &&
-	    (column = find_depth_excess(text))) {
+	    is_too_deep(doc)) {
 		yyjson_doc_free(doc);
 		return ev_err_set(err, EV_BAD_INPUT,
 		                  "column %zu: nested deeper than %d levels",
-		                  column, EV_JSON_DEPTH_MAX);
+		                  find_depth_excess(text), EV_JSON_DEPTH_MAX);
 	}
 	*out = doc;
 	return EV_OK;

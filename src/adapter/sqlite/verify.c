@@ -445,7 +445,7 @@ static bool
 check_order(struct check *check)
 {
 	sqlite3_stmt *rows = NULL;
-	bool done = sqlite3_prepare_v2(check->log->db, "PRAGMA quick_check(20)",
+	bool done = sqlite3_prepare_v2(check->log->db, "PRAGMA integrity_check(20)",
 	                               -1, &rows, NULL) == SQLITE_OK;
 	int code = SQLITE_DONE;
 
