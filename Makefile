@@ -22,7 +22,8 @@ LIBS = -Wl,--as-needed -Wl,-Bstatic -lsqlite3 -lyaml -lcrypto -Wl,-Bdynamic \
 
 BASE = buf err lines mem opt out str time uuid
 DOMAIN = catalog catalog_check compat decimal event filter format_cloudevent \
-	format_native format_table json line schema template topic upcast yaml
+	format_native format_table json line schema schema_check \
+	schema_validate template topic upcast yaml
 ADAPTER = catalog_files open versions sqlite/append sqlite/catalogs \
 	sqlite/chain sqlite/lock sqlite/open sqlite/postings sqlite/query \
 	sqlite/schema sqlite/streams sqlite/verify
