@@ -36,6 +36,8 @@ static const char *const sql[SQL_COUNT] = {
 	               " WHERE stream = first) FROM stream WHERE name = ?1",
 	[SQL_STREAM_ADD] = "INSERT INTO stream VALUES (?1, ?2)",
 	[SQL_STREAM_EVENT_ADD] = "INSERT INTO stream_event VALUES (?1, ?2, ?3)",
+	[SQL_STREAM_EVENT] = "SELECT position FROM stream_event"
+	                     " WHERE stream = ?1 AND version = ?2",
 	[SQL_ID] = "SELECT position FROM event_id WHERE id = ?1",
 	[SQL_ID_ADD] = "INSERT INTO event_id VALUES (?1, ?2)",
 	[SQL_POSTING_ADD] = "INSERT INTO posting VALUES (?1, ?2, ?3, ?4)",

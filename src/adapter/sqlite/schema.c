@@ -34,8 +34,10 @@ static const char schema[] =
 	" STRICT, WITHOUT ROWID;"
 	"CREATE VIEW events AS SELECT position,"
 	" line ->> 'streamId' AS stream, line ->> 'version' AS version,"
-	" line ->> 'type' AS type, line ->> 'timestamp' AS timestamp,"
-	" line ->> 'actor' AS actor, line -> 'data' AS data FROM event;"
+	" line ->> 'id' AS id, line ->> 'type' AS type,"
+	" line ->> 'timestamp' AS timestamp,"
+	" line ->> 'recordedAt' AS recorded_at, line ->> 'actor' AS actor,"
+	" line -> 'data' AS data FROM event;"
 	"INSERT INTO head VALUES (1, 0, zeroblob(32), '');"
 	"PRAGMA application_id = 0x65766c67;"
 	"PRAGMA user_version = 1;";

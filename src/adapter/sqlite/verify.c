@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,10 @@ struct check {
 	unsigned char hash[2][LOG_HASH]; /* before the next event: stored and
 	                                    made again */
 	bool hash_known;
+	char recorded_at[EV_TIME_TEXT]; /* of the last event read */
+	int code; /* SQLite's, of what could not be read; 0: nothing */
+	enum ev_status status; /* … and what it means */
+	struct ev_err why;
 };
 
 static void damage(struct check *check, const char *format, ...)
@@ -116,10 +121,14 @@ check_definition(struct check *check, sqlite3_stmt *row)
 	unsigned char hash[LOG_HASH];
 	struct ev_str stored = log_column(row, 1);
 
+	struct ev_str catalog = log_column(row, 3);
+
 	log_digest(hash, log_column(row, 2));
 	if (stored.len != LOG_HASH || memcmp(stored.ptr, hash, LOG_HASH) != 0)
-		damage(check, "definition %lld (catalog) is altered",
-		       (long long)sqlite3_column_int64(row, 0));
+		damage(check, "definition %lld: catalog '%.*s' is altered, its "
+		       "hash does not fit",
+		       (long long)sqlite3_column_int64(row, 0),
+		       EV_FMT(catalog));
 }
 
 static void
@@ -188,11 +197,13 @@ check_version(struct check *check, const struct ev_line *line)
 	                                    line->version, line->position);
 }
 
-/* How `key` of the id index stands for an id. */
+/* How an id stands in the index: a UUID as a BLOB, any other as TEXT, which
+   are never equal, whatever their bytes. */
 static struct ev_str
-id_key(struct ev_str id, unsigned char uuid[EV_UUID_BYTES])
+id_key(struct ev_str id, unsigned char uuid[EV_UUID_BYTES], int *type)
 {
-	return ev_uuid_pack(id, uuid)
+	*type = ev_uuid_pack(id, uuid) ? SQLITE_BLOB : SQLITE_TEXT;
+	return *type == SQLITE_BLOB
 	               ? (struct ev_str){ (char *)uuid, EV_UUID_BYTES } : id;
 }
 
@@ -244,6 +255,8 @@ check_line(struct check *check, int64_t position, struct ev_str text,
 	struct posting_context context = { check, position };
 	unsigned char uuid[EV_UUID_BYTES];
 	struct ev_line line;
+	struct ev_str key;
+	int key_type;
 
 	if (!ev_line_parse(text, &line)) {
 		damage(check, "event %lld: no canonical line",
@@ -261,8 +274,10 @@ check_line(struct check *check, int64_t position, struct ev_str text,
 		       (long long)position, EV_FMT(type->catalog),
 		       EV_FMT(type->name));
 	check_version(check, &line);
-	check->events.ids += entry_sum(check, id_key(line.id, uuid), 0,
-	                               position);
+	key = id_key(line.id, uuid, &key_type);
+	check->events.ids += entry_sum(check, key, key_type, position);
+	if (line.recorded_at.len == EV_TIME_TEXT)
+		memcpy(check->recorded_at, line.recorded_at.ptr, EV_TIME_TEXT);
 	each_posting(&line, scratch, sum_posting, &context);
 }
 
@@ -307,47 +322,75 @@ check_hash(struct check *check, int64_t position, struct ev_str stored,
 	check->hash_known = true;
 }
 
+/* Names the events that are missing from `position` on; the last of them. */
+static int64_t
+report_missing(struct check *check, int64_t position)
+{
+	sqlite3_stmt *scan = log_statement(check->log, SQL_SCAN);
+	int64_t last = check->end;
+
+	sqlite3_bind_int64(scan, 1, position);
+	sqlite3_bind_int64(scan, 2, check->end);
+	if (sqlite3_step(scan) == SQLITE_ROW)
+		last = sqlite3_column_int64(scan, 0) - 1;
+	sqlite3_reset(scan);
+	if (last < position) /* a scan finds it, a search does not */
+		last = position;
+	if (last > position)
+		damage(check, "events %lld to %lld: missing",
+		       (long long)position, (long long)last);
+	else
+		damage(check, "event %lld: missing", (long long)position);
+	if (last < check->end)
+		damage(check, "event %lld: not checked, what came before it is "
+		       "missing", (long long)last + 1);
+	return last;
+}
+
 static bool
 check_events(struct check *check)
 {
 	sqlite3_stmt *find = log_statement(check->log, SQL_EVENT);
 	struct ev_buf scratch = { 0 };
 	bool readable = true;
+	int64_t p = check->begin;
 
-	for (int64_t p = check->begin + 1; readable && p <= check->end; p++) {
+	while (readable && p < check->end) {
+		bool there;
+
+		p++;
 		sqlite3_bind_int64(find, 1, p);
-		if (sqlite3_step(find) == SQLITE_ROW) {
+		there = sqlite3_step(find) == SQLITE_ROW;
+		if (there) {
 			struct ev_str text = log_column(find, 2);
 			const struct type_row *type = find_type(
 				check, sqlite3_column_int64(find, 0));
 
 			check_hash(check, p, log_column(find, 1), type, text);
 			check_line(check, p, text, type, &scratch);
-		} else {
-			damage(check, "event %lld: missing%s", (long long)p,
-			       p < check->end ? " (the next cannot be checked "
-			                        "without it)" : "");
+		}
+		readable = log_reset(find);
+		if (readable && !there) {
+			p = report_missing(check, p);
 			check->hash_known = false;
 		}
-		if (!log_reset(find))
-			readable = false;
 	}
 	ev_buf_release(&scratch);
 	return readable;
 }
 
 static void
-check_count(struct check *check, sqlite3_stmt *row)
+report_added(struct check *check, sqlite3_stmt *row)
 {
-	int64_t count = sqlite3_column_int64(row, 0);
-	int64_t last = sqlite3_column_int64(row, 1);
+	damage(check, "event %lld: added, the log goes from 1 to %lld",
+	       (long long)sqlite3_column_int64(row, 0), (long long)check->end);
+}
 
-	if (count && last > check->end)
-		damage(check, "event %lld: added behind the log's end, %lld",
-		       (long long)last, (long long)check->end);
-	else if (count > check->end)
-		damage(check, "%lld events where %lld were appended",
-		       (long long)count, (long long)check->end);
+/* Does an index entry for `position` belong to what is checked? */
+static bool
+is_covered(const struct check *check, int64_t position)
+{
+	return !check->begin || position > check->begin;
 }
 
 static void
@@ -355,8 +398,9 @@ sum_id(struct check *check, sqlite3_stmt *row)
 {
 	int64_t position = sqlite3_column_int64(row, 1);
 
-	if (position > check->begin)
-		check->indexes.ids += entry_sum(check, log_column(row, 0), 0,
+	if (is_covered(check, position))
+		check->indexes.ids += entry_sum(check, log_column(row, 0),
+		                                sqlite3_column_type(row, 0),
 		                                position);
 }
 
@@ -365,7 +409,7 @@ sum_version(struct check *check, sqlite3_stmt *row)
 {
 	int64_t position = sqlite3_column_int64(row, 2);
 
-	if (position > check->begin)
+	if (is_covered(check, position))
 		check->indexes.versions += entry_sum(
 			check, (struct ev_str){ 0 },
 			sqlite3_column_int64(row, 0) * 1000003 +
@@ -393,7 +437,7 @@ static void
 sum_one(struct check *check, struct ev_str kind, struct ev_str value,
         int64_t position)
 {
-	if (position > check->begin)
+	if (is_covered(check, position))
 		check->indexes.postings += posting_sum(check, kind, value,
 		                                       position);
 }
@@ -413,7 +457,7 @@ check_stream(struct check *check, sqlite3_stmt *row)
 	struct stream *stream;
 	size_t before = check->streams.count;
 
-	if (first <= check->begin)
+	if (!is_covered(check, first))
 		return;
 	stream = streams_find(&check->streams, name);
 	if (check->streams.count != before)
@@ -440,23 +484,75 @@ check_streams_seen(struct check *check)
 	}
 }
 
-/* Keys that are out of order are found by a scan but not by a search. */
-static bool
-check_order(struct check *check)
+static void
+report_file(struct check *check, sqlite3_stmt *row)
 {
-	sqlite3_stmt *rows = NULL;
-	bool done = sqlite3_prepare_v2(check->log->db, "PRAGMA integrity_check(20)",
-	                               -1, &rows, NULL) == SQLITE_OK;
-	int code = SQLITE_DONE;
+	struct ev_str text = log_column(row, 0);
 
-	while (done && (code = sqlite3_step(rows)) == SQLITE_ROW) {
-		struct ev_str text = log_column(rows, 0);
+	if (!ev_str_equal(text, EV_STR("ok")))
+		damage(check, "file: %.*s", EV_FMT(text));
+}
 
-		if (!ev_str_equal(text, EV_STR("ok")))
-			damage(check, "file: %.*s", EV_FMT(text));
+/* Keys that are out of order are found by a scan but not by a search; the
+   tables with an index of SQLite's own are small. */
+static bool
+check_file(struct check *check)
+{
+	return each_row(check, "PRAGMA quick_check(20)", report_file) &&
+	       each_row(check, "PRAGMA integrity_check(definition)",
+	                report_file) &&
+	       each_row(check, "PRAGMA integrity_check(type)", report_file);
+}
+
+/* The next row of both; -1: only the file has one, 1: only we. */
+static int
+compare_schemas(sqlite3_stmt *file, sqlite3_stmt *ours, bool *same)
+{
+	bool file_row = sqlite3_step(file) == SQLITE_ROW;
+	bool our_row = sqlite3_step(ours) == SQLITE_ROW;
+
+	*same = file_row == our_row;
+	for (int i = 0; *same && file_row && i < 4; i++)
+		*same = ev_str_equal(log_column(file, i), log_column(ours, i));
+	return our_row - file_row;
+}
+
+/* What the file says its tables and its view are, against what we make. */
+static bool
+check_schema(struct check *check)
+{
+	static const char schema_sql[] =
+		"SELECT name, type, tbl_name, sql FROM sqlite_master"
+		" ORDER BY rowid";
+	struct log fresh = { .path = check->log->path };
+	sqlite3_stmt *file = NULL, *ours = NULL;
+	struct ev_err err;
+	bool same = true, done;
+
+	done = sqlite3_open(":memory:", &fresh.db) == SQLITE_OK &&
+	       log_create(&fresh, &err) == EV_OK &&
+	       sqlite3_prepare_v2(fresh.db, schema_sql, -1, &ours, NULL) ==
+	               SQLITE_OK;
+	if (!done)
+		damage(check, "schema: nothing to compare it with");
+	done = sqlite3_prepare_v2(check->log->db, schema_sql, -1, &file,
+	                          NULL) == SQLITE_OK;
+	/* after the first difference, rows need not belong together */
+	while (ours && done && same) {
+		int more = compare_schemas(file, ours, &same);
+		struct ev_str name = log_column(more > 0 ? ours : file, 0);
+
+		if (!same)
+			damage(check, "schema: '%.*s' is %s", EV_FMT(name),
+			       more > 0 ? "missing" : more < 0 ? "added" :
+			       "altered");
+		else if (!name.len)
+			break;
 	}
-	sqlite3_finalize(rows);
-	return done && code == SQLITE_DONE;
+	sqlite3_finalize(file);
+	sqlite3_finalize(ours);
+	sqlite3_close(fresh.db);
+	return done;
 }
 
 /* Does the event at `position` exist and have this line? Lent until reset. */
@@ -477,14 +573,16 @@ explain_id(struct check *check, sqlite3_stmt *row)
 	unsigned char uuid[EV_UUID_BYTES];
 	struct ev_line line;
 	sqlite3_stmt *find;
+	int type;
 
-	if (position > check->begin &&
-	    (!get_line(check, position, &line, &find) ||
-	     !ev_str_equal(id_key(line.id, uuid), log_column(row, 0))))
+	if (!is_covered(check, position))
+		return;
+	if (!get_line(check, position, &line, &find) ||
+	    !ev_str_equal(id_key(line.id, uuid, &type), log_column(row, 0)) ||
+	    type != sqlite3_column_type(row, 0))
 		damage(check, "index event_id: an entry for event %lld that is "
 		       "not its id", (long long)position);
-	if (position > check->begin)
-		sqlite3_reset(find);
+	sqlite3_reset(find);
 }
 
 static void
@@ -494,7 +592,7 @@ explain_version(struct check *check, sqlite3_stmt *row)
 	struct ev_line line;
 	sqlite3_stmt *find;
 
-	if (position <= check->begin)
+	if (!is_covered(check, position))
 		return;
 	if (!get_line(check, position, &line, &find) ||
 	    line.version != sqlite3_column_int64(row, 1) ||
@@ -530,7 +628,7 @@ explain_one(struct check *check, struct ev_str kind, struct ev_str value,
 	struct ev_line line;
 	sqlite3_stmt *find;
 
-	if (position <= check->begin)
+	if (!is_covered(check, position))
 		return;
 	if (get_line(check, position, &line, &find))
 		each_posting(&line, &scratch, compare_posting, &looked_for);
@@ -548,21 +646,115 @@ explain_postings(struct check *check, sqlite3_stmt *row)
 	each_position(check, row, explain_one);
 }
 
+/* The other way round: does the index lead to the event? */
+static void
+find_id(struct check *check, const struct ev_line *line)
+{
+	sqlite3_stmt *find = log_statement(check->log, SQL_ID);
+	unsigned char uuid[EV_UUID_BYTES];
+	int type;
+	struct ev_str key = id_key(line->id, uuid, &type);
+
+	if (type == SQLITE_BLOB)
+		sqlite3_bind_blob(find, 1, key.ptr, (int)key.len,
+		                  SQLITE_STATIC);
+	else
+		log_bind(find, 1, key);
+	if (sqlite3_step(find) != SQLITE_ROW)
+		damage(check, "index event_id: the entry of event %lld is "
+		       "missing", (long long)line->position);
+	sqlite3_reset(find);
+}
+
+static void
+find_version(struct check *check, const struct ev_line *line)
+{
+	sqlite3_stmt *find = log_statement(check->log, SQL_STREAM_EVENT);
+
+	sqlite3_bind_int64(find, 1,
+	                   streams_find(&check->streams, line->stream)->first);
+	sqlite3_bind_int64(find, 2, line->version);
+	if (sqlite3_step(find) != SQLITE_ROW)
+		damage(check, "index stream_event: the entry of event %lld, "
+		       "version %lld of '%.*s', is missing",
+		       (long long)line->position, (long long)line->version,
+		       EV_FMT(line->stream));
+	sqlite3_reset(find);
+}
+
+static void
+find_posting(void *context, struct ev_str kind, struct ev_str value)
+{
+	struct posting_context *c = context;
+	sqlite3_stmt *find = log_statement(c->check->log, SQL_POSTINGS);
+	bool found = false;
+
+	log_bind(find, 1, kind);
+	log_bind(find, 2, value);
+	sqlite3_bind_int64(find, 3, c->position);
+	sqlite3_bind_int64(find, 4, c->position);
+	while (!found && sqlite3_step(find) == SQLITE_ROW) {
+		int64_t position = sqlite3_column_int64(find, 0);
+		struct ev_str more = log_column(find, 1);
+		const unsigned char *at = (const unsigned char *)more.ptr;
+		const unsigned char *end = at + more.len;
+
+		found = position == c->position;
+		while (!found && at < end && postings_next(&at, end, &position))
+			found = position == c->position;
+	}
+	if (!found)
+		damage(c->check, "index posting: %.*s '%.*s' lacks event %lld",
+		       EV_FMT(kind), EV_FMT(value), (long long)c->position);
+	sqlite3_reset(find);
+}
+
+static void
+find_postings(struct check *check, const struct ev_line *line)
+{
+	struct posting_context context = { check, line->position };
+	struct ev_buf scratch = { 0 };
+
+	each_posting(line, &scratch, find_posting, &context);
+	ev_buf_release(&scratch);
+}
+
+/* Looks up every event in an index that is known to be wrong. */
+static bool
+explain_missing(struct check *check,
+                void (*look_up)(struct check *check,
+                                const struct ev_line *line))
+{
+	sqlite3_stmt *rows = NULL;
+	bool done = sqlite3_prepare_v2(check->log->db, "SELECT position, line"
+	                               " FROM event WHERE position BETWEEN ?1"
+	                               " AND ?2", -1, &rows, NULL) == SQLITE_OK;
+
+	sqlite3_bind_int64(rows, 1, check->begin + 1);
+	sqlite3_bind_int64(rows, 2, check->end);
+	while (done && sqlite3_step(rows) == SQLITE_ROW) {
+		struct ev_line line;
+
+		if (!ev_line_parse(log_column(rows, 1), &line))
+			continue;
+		line.position = sqlite3_column_int64(rows, 0);
+		look_up(check, &line);
+	}
+	return sqlite3_finalize(rows) == SQLITE_OK && done;
+}
+
 static const char ids_sql[] = "SELECT id, position FROM event_id";
 static const char versions_sql[] =
 	"SELECT stream, version, position FROM stream_event";
 static const char postings_sql[] =
 	"SELECT kind, value, position, more FROM posting";
 
-/* Entries that are wrong are named; entries that are missing are counted. */
+/* Sums tell which index is wrong; then its entries are looked at one by one. */
 static bool
 check_indexes(struct check *check)
 {
 	struct sums *a = &check->events, *b = &check->indexes;
-	bool done = each_row(check, ids_sql, sum_id) &&
-	            each_row(check, versions_sql, sum_version) &&
-	            each_row(check, postings_sql, sum_postings) &&
-	            each_row(check, "SELECT name, first FROM stream",
+	bool done = each_row(check, "SELECT name, first FROM stream",
 	                     check_stream);
 
 	if (!done)
@@ -570,15 +762,18 @@ check_indexes(struct check *check)
 	check_streams_seen(check);
 	if (a->ids != b->ids) {
 		damage(check, "index event_id: disagrees with the events");
-		done = each_row(check, ids_sql, explain_id);
+		done = each_row(check, ids_sql, explain_id) &&
+		       explain_missing(check, find_id);
 	}
 	if (done && a->versions != b->versions) {
 		damage(check, "index stream_event: disagrees with the events");
-		done = each_row(check, versions_sql, explain_version);
+		done = each_row(check, versions_sql, explain_version) &&
+		       explain_missing(check, find_version);
 	}
 	if (done && a->postings != b->postings) {
 		damage(check, "index posting: disagrees with the events");
-		done = each_row(check, postings_sql, explain_postings);
+		done = each_row(check, postings_sql, explain_postings) &&
+		       explain_missing(check, find_postings);
 	}
 	return done;
 }
@@ -590,6 +785,20 @@ check_head(struct check *check, const struct ev_head *head)
 	    memcmp(check->hash[0], head->hash, LOG_HASH) != 0)
 		damage(check, "head: its hash is not that of event %lld",
 		       (long long)head->position);
+}
+
+/* No later event may be given an earlier or a made-up time. */
+static void
+check_recorded_at(struct check *check, sqlite3_stmt *row)
+{
+	struct ev_str text = log_column(row, 0);
+
+	if (*check->recorded_at &&
+	    !ev_str_equal(text, (struct ev_str){ check->recorded_at,
+	                                         EV_TIME_TEXT }))
+		damage(check, "head: recorded at '%.*s', the last event at "
+		       "'%.*s'", EV_FMT(text), EV_TIME_TEXT,
+		       check->recorded_at);
 }
 
 /* Begins at a head that was noted elsewhere, if it is in the log. */
@@ -631,23 +840,137 @@ is_genesis(const struct ev_head *head)
 	return head->position == 0 && memcmp(head->hash, zero, LOG_HASH) == 0;
 }
 
+/* Notes why something could not be read; the first time counts. */
+static void
+note_failure(struct check *check)
+{
+	if (check->code)
+		return;
+	check->code = sqlite3_errcode(check->log->db) & 0xff;
+	check->status = log_fail(check->log, "verify", &check->why);
+}
+
+/*
+ * The indexes are summed up and the file's structure is checked on a connection
+ * of its own while the events are being read: what an index holds for an event
+ * never changes, so that any later snapshot will do.
+ */
+struct side {
+	struct check check;
+	struct ev_buf damage; /* lines, to be reported in their turn */
+	bool done;
+};
+
+static void
+keep_damage(void *context, const char *text)
+{
+	ev_buf_add_str(context, ev_str(text));
+	ev_buf_add_char(context, '\n');
+}
+
+static void *
+run_side(void *context)
+{
+	struct side *side = context;
+	struct check *check = &side->check;
+
+	side->done = each_row(check, ids_sql, sum_id) &&
+	             each_row(check, versions_sql, sum_version) &&
+	             each_row(check, postings_sql, sum_postings) &&
+	             check_file(check);
+	if (!side->done)
+		note_failure(check);
+	return NULL;
+}
+
+static enum ev_status
+open_side(struct side *side, const struct check *check, struct ev_err *err)
+{
+	struct ev_open open = { .url = check->log->path, .mode = EV_STORE_READ,
+	                        .wait_ms = check->log->wait_ms };
+	struct ev_store *store;
+	enum ev_status status = ev_sqlite_open(&store, &open, err);
+
+	if (status)
+		return status;
+	side->check = (struct check){
+		.log = (struct log *)store, .report = keep_damage,
+		.context = &side->damage, .salt = check->salt,
+		.begin = check->begin, .end = check->end
+	};
+	return EV_OK;
+}
+
+/* Takes over what the side has found. */
+static void
+close_side(struct side *side, struct check *check)
+{
+	struct ev_str rest = ev_buf_str(&side->damage);
+
+	check->indexes = side->check.indexes;
+	while (rest.len) {
+		const char *end = memchr(rest.ptr, '\n', rest.len);
+		size_t len = (size_t)(end - rest.ptr);
+
+		damage(check, "%.*s", (int)len, rest.ptr);
+		rest = (struct ev_str){ end + 1, rest.len - len - 1 };
+	}
+	if (!side->done) {
+		check->code = side->check.code;
+		check->status = side->check.status;
+		check->why = side->check.why;
+	}
+	ev_buf_release(&side->damage);
+	side->check.log->store.ops->close(&side->check.log->store);
+}
+
+/* Both at once, or, where there can be no thread, one after the other. */
+static bool
+check_events_and_sum(struct check *check)
+{
+	struct side side = { .done = false };
+	pthread_t thread;
+	bool done;
+
+	check->status = open_side(&side, check, &check->why);
+	if (check->status) {
+		check->code = SQLITE_CANTOPEN;
+		return false;
+	}
+	if (pthread_create(&thread, NULL, run_side, &side) == 0) {
+		done = check_events(check);
+		pthread_join(thread, NULL);
+	} else {
+		done = check_events(check);
+		run_side(&side);
+	}
+	if (!done)
+		note_failure(check);
+	close_side(&side, check);
+	return done && side.done;
+}
+
 static bool
 check_all(struct check *check, const struct ev_head *since,
           const struct ev_head *head)
 {
-	if (since && !is_genesis(since) && !find_since(check, since))
+	if (!check_schema(check) ||
+	    (since && !is_genesis(since) && !find_since(check, since)))
 		return false;
-	if (!each_row(check, "SELECT id, hash, json FROM definition",
+	if (!each_row(check, "SELECT id, hash, json, catalog FROM definition",
 	              check_definition) ||
 	    !each_row(check, "SELECT t.id, d.hash, d.catalog, t.name, t.version"
 	              " FROM type t JOIN definition d ON d.id = t.definition",
 	              add_type) ||
-	    !check_events(check))
+	    !check_events_and_sum(check))
 		return false;
 	check_head(check, head);
-	return each_row(check, "SELECT count(*), max(position) FROM event",
-	                check_count) &&
-	       check_indexes(check) && check_order(check);
+	return each_row(check, "SELECT recorded_at FROM head",
+	                check_recorded_at) &&
+	       each_row(check, "SELECT position FROM event WHERE position < 1"
+	                " OR position > (SELECT position FROM head)",
+	                report_added) &&
+	       check_indexes(check);
 }
 
 enum ev_status
@@ -670,15 +993,21 @@ log_verify(struct ev_store *store, const struct ev_head *since,
 	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
 	status = log_head(store, head, err);
 	check.end = head->position;
-	if (!status && !check_all(&check, since, head)) {
-		status = log_fail(check.log, "verify", err);
-		/* what cannot be read any more is damage, not an accident */
-		if (sqlite3_errcode(db) == SQLITE_CORRUPT ||
-		    sqlite3_errcode(db) == SQLITE_NOTADB) {
-			damage(&check, "file: %s", sqlite3_errmsg(db));
-			status = EV_OK;
-		}
+	if (status)
+		note_failure(&check);
+	else if (!check_all(&check, since, head))
+		note_failure(&check);
+	status = check.status;
+	/* what cannot be read any more is damage, not an accident */
+	switch (check.code) {
+	case SQLITE_CONSTRAINT:
+	case SQLITE_CORRUPT:
+	case SQLITE_ERROR:
+	case SQLITE_NOTADB:
+		damage(&check, "file: %s", check.why.text);
+		status = EV_OK;
 	}
+	*err = check.why;
 	sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 	streams_release(&check.streams);
 	ev_arena_release(&check.arena);
