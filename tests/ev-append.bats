@@ -231,6 +231,14 @@ EOF
 	[ "$(ev-cat --count)" = 1 ]
 }
 
+@test "duplicates alone leave the log as it was" {
+	ev-append -q --id once HEARTBEAT agentId=a
+	head=$(ev-verify --head)
+	run -0 ev-append --id once HEARTBEAT agentId=a
+	[ "$(ev-verify --head)" = "$head" ]
+	ev-verify
+}
+
 @test "the same id twice in one group is stored once" {
 	a='{"type":"HEARTBEAT","agentId":"a","id":"x"}'
 	b='{"type":"HEARTBEAT","agentId":"b","id":"x"}'

@@ -88,3 +88,15 @@ EOF
 	done
 	ev-verify
 }
+
+@test "ev-verify is content while others append" {
+	ev-append -q HEARTBEAT agentId=a
+	for n in $(seq 150); do
+		ev-append -q --correlation "c$n" HEARTBEAT agentId=a
+	done &
+	for _ in $(seq 40); do
+		ev-verify -q
+	done
+	wait
+	ev-verify
+}

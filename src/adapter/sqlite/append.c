@@ -26,7 +26,8 @@ struct batch {
 	struct ev_buf line;
 	bool careful;
 	size_t serial;
-	int64_t position;
+	int64_t before; /* the log's last position when we began */
+	int64_t position; /* the last one given */
 	unsigned char hash[LOG_HASH];
 	char recorded_at[EV_TIME_TEXT];
 	bool refused;
@@ -71,7 +72,7 @@ read_end(struct batch *batch)
 		sqlite3_reset(head);
 		return false;
 	}
-	batch->position = sqlite3_column_int64(head, 0);
+	batch->before = batch->position = sqlite3_column_int64(head, 0);
 	if (log_column(head, 1).len == LOG_HASH)
 		memcpy(batch->hash, log_column(head, 1).ptr, LOG_HASH);
 	/* the clock may run backwards, recordedAt does not */
@@ -373,11 +374,14 @@ add_postings(struct batch *batch)
 	return true;
 }
 
+/* The head says what the last event says; without a new one it stays. */
 static bool
 set_head(struct batch *batch)
 {
 	sqlite3_stmt *set = log_statement(batch->log, SQL_HEAD_SET);
 
+	if (batch->position == batch->before)
+		return true;
 	sqlite3_bind_int64(set, 1, batch->position);
 	sqlite3_bind_blob(set, 2, batch->hash, LOG_HASH, SQLITE_STATIC);
 	sqlite3_bind_text(set, 3, batch->recorded_at, EV_TIME_TEXT,

@@ -39,6 +39,7 @@ struct check {
 	uint64_t salt;
 	int64_t begin; /* the last position that is taken on trust */
 	int64_t end;
+	int64_t latest; /* the log's end as an index is read */
 	struct ev_arena arena;
 	struct type_row *types;
 	size_t type_count;
@@ -386,11 +387,15 @@ report_added(struct check *check, sqlite3_stmt *row)
 	       (long long)sqlite3_column_int64(row, 0), (long long)check->end);
 }
 
-/* Does an index entry for `position` belong to what is checked? */
+/*
+ * Does an index entry for `position` belong to what is checked? Not if its
+ * event is taken on trust, nor if it came while we were reading.
+ */
 static bool
 is_covered(const struct check *check, int64_t position)
 {
-	return !check->begin || position > check->begin;
+	return (!check->begin || position > check->begin) &&
+	       (position <= check->end || position > check->latest);
 }
 
 static void
@@ -853,7 +858,7 @@ note_failure(struct check *check)
 /*
  * The indexes are summed up and the file's structure is checked on a connection
  * of its own while the events are being read: what an index holds for an event
- * never changes, so that any later snapshot will do.
+ * never changes, so that a later snapshot will do, without what came meanwhile.
  */
 struct side {
 	struct check check;
@@ -868,18 +873,27 @@ keep_damage(void *context, const char *text)
 	ev_buf_add_char(context, '\n');
 }
 
+static void
+note_latest(struct check *check, sqlite3_stmt *row)
+{
+	check->latest = sqlite3_column_int64(row, 0);
+}
+
 static void *
 run_side(void *context)
 {
 	struct side *side = context;
 	struct check *check = &side->check;
 
-	side->done = each_row(check, ids_sql, sum_id) &&
+	sqlite3_exec(check->log->db, "BEGIN", NULL, NULL, NULL);
+	side->done = each_row(check, "SELECT position FROM head", note_latest) &&
+	             each_row(check, ids_sql, sum_id) &&
 	             each_row(check, versions_sql, sum_version) &&
 	             each_row(check, postings_sql, sum_postings) &&
 	             check_file(check);
 	if (!side->done)
 		note_failure(check);
+	sqlite3_exec(check->log->db, "COMMIT", NULL, NULL, NULL);
 	return NULL;
 }
 
@@ -992,10 +1006,8 @@ log_verify(struct ev_store *store, const struct ev_head *since,
 	/* one snapshot for events and indexes */
 	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
 	status = log_head(store, head, err);
-	check.end = head->position;
-	if (status)
-		note_failure(&check);
-	else if (!check_all(&check, since, head))
+	check.end = check.latest = head->position;
+	if (status || !check_all(&check, since, head))
 		note_failure(&check);
 	status = check.status;
 	/* what cannot be read any more is damage, not an accident */
