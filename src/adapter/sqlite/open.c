@@ -139,19 +139,36 @@ translate(int code)
 	}
 }
 
+static void
+get_folder(const char *path, char folder[PATH_MAX])
+{
+	char *slash;
+
+	snprintf(folder, PATH_MAX, "%s", path);
+	slash = strrchr(folder, '/');
+	slash[slash == folder] = '\0';
+}
+
 /* errno behind SQLite's code, 0 if there was none. */
 static int
-system_error(sqlite3 *db, int code)
+system_error(struct log *log, int code)
 {
 	sqlite3_file *wal = NULL;
-	int error = sqlite3_system_errno(db);
+	char folder[PATH_MAX];
+	int error = sqlite3_system_errno(log->db);
 
 	/* of a commit that failed only the WAL remembers it */
 	if (!error && (code & 0xff) == SQLITE_IOERR &&
-	    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+	    sqlite3_file_control(log->db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
 	                         &wal) == SQLITE_OK && wal && wal->pMethods)
 		wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO,
 		                            &error);
+	/* after a file could not be made, opening it for reading was tried */
+	if (error == ENOENT && (code & 0xff) == SQLITE_CANTOPEN) {
+		get_folder(log->path, folder);
+		if (access(folder, W_OK) != 0)
+			error = errno;
+	}
 	return error;
 }
 
@@ -167,7 +184,7 @@ enum ev_status
 log_fail(struct log *log, const char *what, struct ev_err *err)
 {
 	int code = sqlite3_extended_errcode(log->db);
-	int system = system_error(log->db, code);
+	int system = system_error(log, code);
 	enum ev_status status = translate(code);
 
 	if (code == SQLITE_CORRUPT || (code & 0xff) == SQLITE_CORRUPT)
@@ -181,16 +198,16 @@ log_fail(struct log *log, const char *what, struct ev_err *err)
 		return ev_err_set(err, EV_IO, "cannot %s '%s': the log is "
 		                  "damaged (%s), ask ev-verify", what, log->path,
 		                  sqlite3_errmsg(log->db));
-	/* a full disk shows up as many codes; the system's own is the reason */
-	if (system == ENOSPC || system == EDQUOT || system == EROFS ||
-	    system == EFBIG || system == EIO)
-		return ev_err_set(err, EV_IO, "cannot %s '%s': %s", what,
-		                  log->path, strerror(system));
 	if ((code & 0xff) == SQLITE_CANTOPEN && is_read_only(log->path))
 		return ev_err_set(err, EV_IO, "cannot %s '%s': its file system "
 		                  "is read-only and '%s-shm' is not there, copy "
 		                  "the log with its -wal to read it", what,
 		                  log->path, log->path);
+	/* a full disk shows up as many codes; the system's own is the reason */
+	if (system == ENOSPC || system == EDQUOT || system == EROFS ||
+	    system == EFBIG || system == EIO)
+		return ev_err_set(err, EV_IO, "cannot %s '%s': %s", what,
+		                  log->path, strerror(system));
 	if ((code & 0xff) == SQLITE_CANTOPEN && system)
 		return ev_err_set(err, status, "cannot %s '%s': %s", what,
 		                  log->path, strerror(system));
@@ -248,15 +265,14 @@ read_number(struct log *log, const char *pragma, int *number)
 
 /* Is there any table? Without our mark it may be somebody else's database. */
 static bool
-is_empty(struct log *log)
+look_for_tables(struct log *log, bool *empty)
 {
 	sqlite3_stmt *statement = NULL;
-	bool empty = sqlite3_prepare_v2(log->db,
-	                                "SELECT 1 FROM sqlite_schema", -1,
-	                                &statement, NULL) == SQLITE_OK &&
-	             sqlite3_step(statement) == SQLITE_DONE;
 
-	return sqlite3_finalize(statement) == SQLITE_OK && empty;
+	*empty = sqlite3_prepare_v2(log->db, "SELECT 1 FROM sqlite_schema", -1,
+	                            &statement, NULL) == SQLITE_OK &&
+	         sqlite3_step(statement) == SQLITE_DONE;
+	return sqlite3_finalize(statement) == SQLITE_OK && statement;
 }
 
 static void
@@ -277,12 +293,9 @@ static bool
 sync_folder(const char *path)
 {
 	char folder[PATH_MAX];
-	char *slash;
 	int fd, result;
 
-	snprintf(folder, sizeof folder, "%s", path);
-	slash = strrchr(folder, '/');
-	slash[slash == folder] = '\0';
+	get_folder(path, folder);
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -306,10 +319,12 @@ static enum ev_status
 check_version(struct log *log, struct ev_err *err)
 {
 	int version, application;
+	bool empty = false;
 
 	/* the first statement joins the WAL */
 	if (!read_number(log, "PRAGMA user_version", &version) ||
-	    !read_number(log, "PRAGMA application_id", &application))
+	    !read_number(log, "PRAGMA application_id", &application) ||
+	    (!version && !application && !look_for_tables(log, &empty)))
 		return fail_to_open(log, err);
 	if (version == LOG_VERSION && application == LOG_APPLICATION)
 		return EV_OK;
@@ -317,7 +332,7 @@ check_version(struct log *log, struct ev_err *err)
 		return ev_err_set(err, EV_UNREACHABLE,
 		                  "cannot open '%s': it was made by a newer ev "
 		                  "(layout %d), upgrade", log->path, version);
-	if (version != 0 || application != 0 || !is_empty(log))
+	if (!empty)
 		return ev_err_set(err, EV_UNREACHABLE,
 		                  "cannot open '%s': it is no event log "
 		                  "(application %d, layout %d)", log->path,
