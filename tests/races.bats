@@ -47,6 +47,22 @@ one_winner() { # N
 	done
 }
 
+@test "who looks while a log is being made sees none, or one that is whole" {
+	for round in $(seq 60); do
+		export EV_LOG=$BATS_TEST_TMPDIR/log$round.db
+		race 9 sh -c 'case $1 in
+			[12]) ev-append -q HEARTBEAT agentId=a ;;
+			[345]) ev-verify -q ;;
+			*) ev-cat --count ;;
+		esac' sh {}
+		run ! grep -v 'no log at' "$BATS_TEST_TMPDIR"/err.*
+		# 1: no event yet
+		run ! grep -vx -e 0 -e 1 -e 69 "$BATS_TEST_TMPDIR"/status.[3-9]
+		[ "$(cat "$BATS_TEST_TMPDIR"/status.[12] | sort -u)" = 0 ]
+		[ "$(ev-cat --count)" = 2 ]
+	done
+}
+
 @test "one id from 16 senders is stored once, and all are told it is there" {
 	race 16 ev-append --id same HEARTBEAT agentId=a
 	[ "$(cat "$BATS_TEST_TMPDIR"/status.* | sort -u)" = 0 ]

@@ -28,6 +28,15 @@ setup_file() {
 	[ "$status" = 0 ] || [ "$status" = 3 ]
 }
 
+@test "the guard of the torture ends who writes without the lock" {
+	ev-append -q HEARTBEAT agentId=a
+	export GUARD_LOG=$EV_LOG
+	run -134 env LD_PRELOAD="$BATS_FILE_TMPDIR/guard.so" \
+		sqlite3 "$EV_LOG" 'DELETE FROM event'
+	[[ $output == *"'$EV_LOG-wal' without the lock"* ]]
+	[ "$(ev-cat --count)" = 1 ]
+}
+
 @test "torture: nothing acknowledged is lost, and all who read agree" {
 	mkdir "$BATS_TEST_TMPDIR/t"
 	# the sanitizers want to be loaded first themselves

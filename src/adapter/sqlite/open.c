@@ -320,12 +320,20 @@ check_version(struct log *log, struct ev_err *err)
 {
 	int version, application;
 	bool empty = false;
+	enum ev_status status;
 
-	/* the first statement joins the WAL */
-	if (!read_number(log, "PRAGMA user_version", &version) ||
+	/* the first read joins the WAL; all in one transaction, or a log that
+	   is just being made would look like something else */
+	if (sqlite3_exec(log->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
+	    !read_number(log, "PRAGMA user_version", &version) ||
 	    !read_number(log, "PRAGMA application_id", &application) ||
-	    (!version && !application && !look_for_tables(log, &empty)))
-		return fail_to_open(log, err);
+	    (!version && !application && !look_for_tables(log, &empty)) ||
+	    sqlite3_exec(log->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+		status = fail_to_open(log, err);
+		if (!sqlite3_get_autocommit(log->db))
+			sqlite3_exec(log->db, "ROLLBACK", NULL, NULL, NULL);
+		return status;
+	}
 	if (version == LOG_VERSION && application == LOG_APPLICATION)
 		return EV_OK;
 	if (application == LOG_APPLICATION && version > LOG_VERSION)

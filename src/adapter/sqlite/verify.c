@@ -494,8 +494,17 @@ report_file(struct check *check, sqlite3_stmt *row)
 {
 	struct ev_str text = log_column(row, 0);
 
-	if (!ev_str_equal(text, EV_STR("ok")))
-		damage(check, "file: %.*s", EV_FMT(text));
+	/* one or more lines, the first of them a heading in asterisks */
+	while (text.len) {
+		const char *end = memchr(text.ptr, '\n', text.len);
+		size_t len = end ? (size_t)(end - text.ptr) : text.len;
+		struct ev_str line = { text.ptr, len };
+
+		if (len && *line.ptr != '*' && !ev_str_equal(line, EV_STR("ok")))
+			damage(check, "file: %.*s", EV_FMT(line));
+		len += end != NULL;
+		text = (struct ev_str){ text.ptr + len, text.len - len };
+	}
 }
 
 /* Keys that are out of order are found by a scan but not by a search; the
@@ -845,14 +854,27 @@ is_genesis(const struct ev_head *head)
 	return head->position == 0 && memcmp(head->hash, zero, LOG_HASH) == 0;
 }
 
+/* What cannot be read any more is damage, not an accident. */
+static bool
+is_damage(int code)
+{
+	return code == SQLITE_CONSTRAINT || code == SQLITE_CORRUPT ||
+	       code == SQLITE_ERROR || code == SQLITE_NOTADB;
+}
+
 /* Notes why something could not be read; the first time counts. */
 static void
 note_failure(struct check *check)
 {
+	sqlite3 *db = check->log->db;
+
 	if (check->code)
 		return;
-	check->code = sqlite3_errcode(check->log->db) & 0xff;
+	check->code = sqlite3_errcode(db) & 0xff;
 	check->status = log_fail(check->log, "verify", &check->why);
+	if (is_damage(check->code))
+		ev_err_set(&check->why, check->status, "file: %s",
+		           sqlite3_errmsg(db));
 }
 
 /*
@@ -1010,13 +1032,8 @@ log_verify(struct ev_store *store, const struct ev_head *since,
 	if (status || !check_all(&check, since, head))
 		note_failure(&check);
 	status = check.status;
-	/* what cannot be read any more is damage, not an accident */
-	switch (check.code) {
-	case SQLITE_CONSTRAINT:
-	case SQLITE_CORRUPT:
-	case SQLITE_ERROR:
-	case SQLITE_NOTADB:
-		damage(&check, "file: %s", check.why.text);
+	if (is_damage(check.code)) {
+		damage(&check, "%s", check.why.text);
 		status = EV_OK;
 	}
 	*err = check.why;
