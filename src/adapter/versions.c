@@ -1,5 +1,6 @@
 #include "adapter/versions.h"
 
+#include <gmp.h>
 #include <openssl/opensslv.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -14,8 +15,8 @@ ev_versions(void)
 	unsigned json = yyjson_version();
 
 	snprintf(text, sizeof text,
-	         "SQLite %s, yyjson %u.%u.%u, libyaml %s, OpenSSL %s",
+	         "SQLite %s, yyjson %u.%u.%u, libyaml %s, OpenSSL %s, GMP %s",
 	         sqlite3_libversion(), json >> 16, json >> 8 & 255, json & 255,
-	         yaml_get_version_string(), OPENSSL_VERSION_STR);
+	         yaml_get_version_string(), OPENSSL_VERSION_STR, gmp_version);
 	return text;
 }
