@@ -70,7 +70,7 @@ shown() { # BEGINNING
 
 @test "the events of an issue come in the order of its life" {
 	local stream life
-	local attempt='HEARTBEAT:commit HEARTBEAT:push( PR_CREATED)? '
+	local attempt='HEARTBEAT:commit HEARTBEAT:push TOKEN_USAGE( PR_CREATED)? '
 	for stream in 1 2 3 4 5 6; do
 		life=$(ev-cat -s "acme/almanac#$stream" | jq -rs 'map(.type +
 			(.data.activity | if . then ":" + . else "" end))
@@ -102,6 +102,30 @@ shown() { # BEGINNING
 		checked=$((checked + 1))
 	done < <(ev-cat -t CI_PASSED -t CI_FAILED)
 	[ "$checked" -eq 8 ]
+}
+
+@test "each attempt has its bill, by the words that it read and wrote" {
+	local event commit words billed=0
+	git clone -q "$DEMO/origin.git" "$BATS_TEST_TMPDIR/clone"
+	cd "$BATS_TEST_TMPDIR/clone"
+	is 'group_by(.streamId) | all(
+		(map(select(.type == "CI_PASSED" or .type == "CI_FAILED"))
+			| length) ==
+		(map(select(.type == "TOKEN_USAGE")) | length))'
+	is 'map(select(.type == "TOKEN_USAGE").data)
+		| all((.inputTokens * 3 + .outputTokens * 15) / 1e6 - .costUsd
+			| fabs < 1e-9)'
+	while IFS= read -r event; do
+		commit=$(ev-cat -s "$(jq -r .streamId <<<"$event")" \
+			--to "$(jq .position <<<"$event")" | jq -rs \
+			'map(select(.data.activity == "commit"))[-1].data.commit')
+		git checkout -q "$commit"
+		words=$(git show --name-only --format= "$commit" |
+			grep '^lib/' | xargs cat | wc -w)
+		[ "$(jq .data.outputTokens <<<"$event")" -eq "$words" ]
+		billed=$((billed + 1))
+	done < <(ev-cat -t TOKEN_USAGE)
+	[ "$billed" -eq 8 ]
 }
 
 @test "there are as many verdicts as runs of the test, failed and passed" {
@@ -160,7 +184,7 @@ shown() { # BEGINNING
 }
 
 @test "the watch saw the whole life of its issue" {
-	[ "$(ev-cat -s acme/almanac#6 --count)" -eq 11 ]
+	[ "$(ev-cat -s acme/almanac#6 --count)" -eq 12 ]
 	diff -b <(shown ev-watch) <(ev-cat -s acme/almanac#6 -f table)
 }
 
