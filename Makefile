@@ -17,18 +17,25 @@ ALL_CFLAGS = -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE \
 	-fstack-protector-strong -pthread $(WARNINGS) $(CFLAGS)
 # Linked statically where there is an archive: that saves a one-shot command a
 # fifth of its time. yyjson comes as a shared library only.
-LIBS = -Wl,--as-needed -Wl,-Bstatic -lsqlite3 -lyaml -lcrypto -Wl,-Bdynamic \
-	-lyyjson -lm -ldl -pthread
+LIBS = -Wl,--as-needed -Wl,-Bstatic -lsqlite3 -lyaml -lcrypto -lgmp \
+	-Wl,-Bdynamic -lyyjson -lm -ldl -pthread
 
 BASE = buf err lines mem opt out str time uuid
-DOMAIN = catalog catalog_check compat decimal event filter format_cloudevent \
-	format_native format_table json line schema schema_check \
-	schema_validate template topic upcast yaml
-ADAPTER = catalog_files open versions sqlite/append sqlite/catalogs \
-	sqlite/chain sqlite/lock sqlite/open sqlite/postings sqlite/query \
-	sqlite/schema sqlite/streams sqlite/verify
-CLI = appender cli expectations filter_options printer
-COMMANDS = ev ev-append ev-cat ev-check ev-verify ev-watch
+DOMAIN = catalog catalog_check compat decimal event filter fold fold_step \
+	fold_store fold_value format_cloudevent format_native format_table \
+	grid json line line_reader number projection projection_check \
+	projection_compile projection_look projection_operation \
+	projection_path projection_rule scan schema schema_check \
+	schema_look schema_validate shown template topic upcast value yaml
+ADAPTER = catalog_files files open projection_files versions sqlite/append \
+	sqlite/catalogs sqlite/chain sqlite/inline sqlite/lock sqlite/models \
+	sqlite/open sqlite/postings sqlite/query sqlite/schema \
+	sqlite/streams sqlite/verify
+CLI = appender cli expectations feed filter_options history printer project \
+	project_diff project_follow project_list projector stretch terminal \
+	view where
+COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-fold ev-get ev-project \
+	ev-verify ev-watch ev-why
 SCRIPTS = ev-from-github rig-demo rig-hooks
 COMPLETED = $(filter-out ev,$(COMMANDS)) $(SCRIPTS)
 LIBRARIES = $(BUILD)/cli.a $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a
@@ -101,7 +108,7 @@ install: all
 	install -m 755 $(COMMANDS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) \
 	    $(DESTDIR)$(PREFIX)/bin
 	cp -R schemas $(DESTDIR)$(PREFIX)/share/ev
-	cp -R share/hooks $(DESTDIR)$(PREFIX)/share/ev
+	cp -R share/hooks share/projections $(DESTDIR)$(PREFIX)/share/ev
 	cd share && find man -type f -exec install -D -m 644 {} \
 	    $(DESTDIR)$(PREFIX)/share/{} \;
 	install -D -m 644 completions/bash/ev \

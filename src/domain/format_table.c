@@ -2,15 +2,13 @@
 
 #include <stdlib.h>
 
-#include "base/utf8.h"
-#include "domain/width.h"
+#include "domain/shown.h"
 
 enum {
 	HELD_ROWS = 100, /* that the widths are found by */
 	HELD_BYTES = 64 * 1024,
 	GAP = 2,         /* between columns */
-	DATA_WIDTH = 24, /* less, and other columns make room */
-	VARIATION_SELECTOR_16 = 0xfe0f
+	DATA_WIDTH = 24 /* less, and other columns make room */
 };
 
 enum column { POSITION, TIME, STREAM, VERSION, TYPE, PRIORITY, ACTOR };
@@ -30,15 +28,6 @@ static const struct {
 	[ACTOR] = { "ACTOR", 24, false },
 };
 
-/* Text on its way to a terminal: counted in columns, cut at a limit. */
-struct shown {
-	struct ev_buf *out;
-	int width; /* so far */
-	int limit; /* 0: none */
-	size_t cut; /* bytes of out that leave room for the … */
-	bool full;
-};
-
 /* The safe text of one column, in the table's `cells`. */
 struct cell {
 	size_t begin;
@@ -46,131 +35,12 @@ struct cell {
 	int width;
 };
 
-static bool
-is_in(uint32_t code, const struct ev_width_range *ranges, size_t count)
-{
-	size_t low = 0;
-
-	while (low < count) {
-		size_t middle = (low + count) / 2;
-
-		if (code > ranges[middle].last)
-			low = middle + 1;
-		else if (code < ranges[middle].first)
-			count = middle;
-		else
-			return true;
-	}
-	return false;
-}
-
-static int
-width_of(uint32_t code)
-{
-	if (code < 0x300)
-		return 1;
-	/* terminals differ in whether it widens the emoji before it: better a
-	   column too many than a line that wraps */
-	if (code == VARIATION_SELECTOR_16)
-		return 1;
-	if (is_in(code, ev_width_none,
-	          sizeof ev_width_none / sizeof *ev_width_none))
-		return 0;
-	return 1 + is_in(code, ev_width_two,
-	                 sizeof ev_width_two / sizeof *ev_width_two);
-}
-
-static void
-show(struct shown *s, const char *bytes, size_t len, int width)
-{
-	if (s->full)
-		return;
-	if (s->limit && s->width + width > s->limit) {
-		s->out->len = s->cut;
-		ev_buf_add_str(s->out, EV_STR("…"));
-		s->full = true;
-		return;
-	}
-	ev_buf_add(s->out, bytes, len);
-	s->width += width;
-	if (s->width < s->limit)
-		s->cut = s->out->len;
-}
-
-/* Printable ASCII: a column a byte. */
-static void
-show_ascii(struct shown *s, struct ev_str text)
-{
-	size_t n = text.len;
-
-	/* in one piece what leaves room for the …, the rest byte by byte */
-	if (s->limit && s->width + 1 >= s->limit)
-		n = 0;
-	else if (s->limit && n > (size_t)(s->limit - 1 - s->width))
-		n = (size_t)(s->limit - 1 - s->width);
-	if (n)
-		show(s, text.ptr, n, (int)n);
-	for (; n < text.len && !s->full; n++)
-		show(s, text.ptr + n, 1, 1);
-}
-
-static void
-show_literal(struct shown *s, const char *text)
-{
-	show_ascii(s, ev_str(text));
-}
-
-static void
-show_escaped(struct shown *s, uint32_t code, bool is_character)
-{
-	static const char from[] = "\b\t\n\f\r", to[] = "btnfr";
-	const char *named = code && code < 0x20 ? strchr(from, (int)code)
-	                                        : NULL;
-	char text[16] = { '\\' };
-
-	if (named)
-		text[1] = to[named - from];
-	else if (!is_character)
-		snprintf(text, sizeof text, "\\x%02x", (unsigned)code);
-	else if (code < 0x10000)
-		snprintf(text, sizeof text, "\\u%04x", (unsigned)code);
-	else
-		snprintf(text, sizeof text, "\\u{%x}", (unsigned)code);
-	show_literal(s, text);
-}
-
-static void
-show_safe(struct shown *s, struct ev_str text)
-{
-	while (text.len && !s->full) {
-		const char *from = text.ptr;
-		uint32_t code;
-		size_t n = 0;
-		bool valid;
-
-		while (n < text.len && from[n] >= ' ' && from[n] < 0x7f)
-			n++;
-		if (n) {
-			show_ascii(s, (struct ev_str){ from, n });
-			text.ptr += n;
-			text.len -= n;
-			continue;
-		}
-		valid = ev_utf8_next(&text, &code);
-		if (valid && !ev_utf8_hidden(code))
-			show(s, from, (size_t)(text.ptr - from),
-			     width_of(code));
-		else
-			show_escaped(s, code, valid);
-	}
-}
-
 void
 ev_format_safe(struct ev_buf *out, struct ev_str text)
 {
-	struct shown s = { .out = out };
+	struct ev_shown s = { .out = out };
 
-	show_safe(&s, text);
+	ev_shown_add(&s, text);
 }
 
 /* ---- a payload, as far as it fits */
@@ -271,7 +141,7 @@ is_in_stream(struct ev_str stream, struct ev_str value)
 }
 
 static void
-paint(struct shown *s, const struct ev_table *table, const char *how)
+paint(struct ev_shown *s, const struct ev_table *table, const char *how)
 {
 	if (!table->colour || s->full)
 		return;
@@ -281,20 +151,20 @@ paint(struct shown *s, const struct ev_table *table, const char *how)
 }
 
 static void
-show_slice(struct shown *s, struct ev_str slice)
+show_slice(struct ev_shown *s, struct ev_str slice)
 {
 	bool plain = is_plain(slice);
 
 	if (!plain)
-		show_literal(s, "\"");
-	show_safe(s, slice);
+		ev_shown_literal(s, "\"");
+	ev_shown_add(s, slice);
 	if (!plain)
-		show_literal(s, "\"");
+		ev_shown_literal(s, "\"");
 }
 
 /* key=value …, what the stream's id says already at the end. */
 static void
-show_data(struct shown *s, const struct ev_table *table,
+show_data(struct ev_shown *s, const struct ev_table *table,
           const struct ev_line *line)
 {
 	bool first = true;
@@ -307,17 +177,17 @@ show_data(struct shown *s, const struct ev_table *table,
 			if (is_in_stream(line->stream, value) != last)
 				continue;
 			if (!first)
-				show_literal(s, " ");
+				ev_shown_literal(s, " ");
 			first = false;
 			paint(s, table, "2");
 			show_slice(s, key);
-			show_literal(s, "=");
+			ev_shown_literal(s, "=");
 			paint(s, table, "0");
 			if (value.len >= 2 && *value.ptr == '"')
 				show_slice(s, (struct ev_str){ value.ptr + 1,
 				                               value.len - 2 });
 			else
-				show_safe(s, value);
+				ev_shown_add(s, value);
 		}
 	}
 }
@@ -327,10 +197,10 @@ show_data(struct shown *s, const struct ev_table *table,
 static void
 make_cell(struct ev_buf *cells, struct cell *cell, struct ev_str text)
 {
-	struct shown s = { .out = cells };
+	struct ev_shown s = { .out = cells };
 
 	cell->begin = cells->len;
-	show_safe(&s, text);
+	ev_shown_add(&s, text);
 	cell->len = cells->len - cell->begin;
 	cell->width = s.width;
 }
@@ -394,24 +264,12 @@ colour_of(const struct ev_line *line, int column)
 	}
 }
 
-static void
-show_spaces(struct shown *s, int count)
-{
-	static const char spaces[] = "                                        ";
-
-	for (int n; count > 0; count -= n) {
-		n = count < (int)sizeof spaces - 1 ? count
-		                                   : (int)sizeof spaces - 1;
-		show_ascii(s, (struct ev_str){ spaces, (size_t)n });
-	}
-}
-
 /*
  * Shows one column of a row. `pad` is how many spaces are due before the next
  * text, so that no row ends in spaces.
  */
 static void
-show_column(struct shown *s, const struct ev_table *table, int column,
+show_column(struct ev_shown *s, const struct ev_table *table, int column,
             struct ev_str text, int width, const char *colour, int *pad)
 {
 	int rest = table->columns[column] - width;
@@ -421,29 +279,29 @@ show_column(struct shown *s, const struct ev_table *table, int column,
 	if (columns[column].right)
 		*pad += rest;
 	if (text.len) {
-		show_spaces(s, *pad);
+		ev_shown_spaces(s, *pad);
 		*pad = 0;
 		if (colour)
 			paint(s, table, colour);
 		/* safe already; this finds where to cut it */
-		show_safe(s, text);
+		ev_shown_add(s, text);
 		if (colour)
 			paint(s, table, "0");
 	}
 	*pad += columns[column].right ? GAP : rest + GAP;
 }
 
-static struct shown
+static struct ev_shown
 begin_row(const struct ev_table *table, struct ev_buf *out)
 {
-	return (struct shown){ .out = out, .limit = table->width,
+	return (struct ev_shown){ .out = out, .limit = table->width,
 	                       .cut = out->len };
 }
 
 static void
 show_heading(const struct ev_table *table, struct ev_buf *out)
 {
-	struct shown s = begin_row(table, out);
+	struct ev_shown s = begin_row(table, out);
 	int pad = 0;
 
 	paint(&s, table, "1");
@@ -454,8 +312,8 @@ show_heading(const struct ev_table *table, struct ev_buf *out)
 			show_column(&s, table, i, text, (int)text.len, NULL,
 			            &pad);
 	}
-	show_spaces(&s, pad);
-	show_literal(&s, "DATA");
+	ev_shown_spaces(&s, pad);
+	ev_shown_literal(&s, "DATA");
 	if (table->colour)
 		ev_buf_add_str(out, EV_STR("\033[0m"));
 	ev_buf_add_char(out, '\n');
@@ -465,7 +323,7 @@ static void
 show_row(const struct ev_table *table, struct ev_buf *out,
          const struct ev_line *line, const struct cell cell[EV_TABLE_COLUMNS])
 {
-	struct shown s = begin_row(table, out);
+	struct ev_shown s = begin_row(table, out);
 	int pad = 0;
 
 	for (int i = 0; i < EV_TABLE_COLUMNS; i++)
@@ -475,7 +333,7 @@ show_row(const struct ev_table *table, struct ev_buf *out,
 				cell[i].len }, cell[i].width,
 				colour_of(line, i), &pad);
 	if (line->data.len > 2) {
-		show_spaces(&s, pad);
+		ev_shown_spaces(&s, pad);
 		show_data(&s, table, line);
 	}
 	/* the cut may have taken what ended a colour */

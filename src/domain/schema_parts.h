@@ -7,8 +7,9 @@
 #include "domain/schema.h"
 
 /*
- * What schema.c (compiling), schema_check.c (is it a schema of our subset?) and
- * schema_validate.c (does a value fit?) share. For these three only.
+ * What schema.c (compiling), schema_check.c (is it a schema of our subset?),
+ * schema_validate.c (does a value fit?) and schema_look.c (what can a path
+ * find?) share. For these four only.
  */
 
 enum type_bit {

@@ -1,0 +1,197 @@
+#include "domain/fold_parts.h"
+
+/*
+ * An event is folded in two halves. First everything is worked out that the
+ * event means: which documents, which operations, with which values; any of
+ * this may fail, and nothing has changed. Then the operations are done, and
+ * none can fail. So values that a rule reads are those before the event.
+ */
+
+/* ---- rules */
+
+static bool
+needs_document(const struct ev_rule *rule)
+{
+	for (size_t i = 0; i < rule->condition_count; i++) {
+		const struct ev_condition *c = &rule->conditions[i];
+
+		if (c->path.root == EV_ROOT_DOCUMENT)
+			return true;
+		for (size_t k = 0; k < c->count; k++)
+			if (c->values[k].kind == EV_SOURCE_PATH &&
+			    c->values[k].path.root == EV_ROOT_DOCUMENT)
+				return true;
+	}
+	return false;
+}
+
+/* Finds the document that the rule is about. */
+static enum ev_status
+find_document(struct run *run, const struct ev_projection *p,
+              const struct ev_rule *rule)
+{
+	bool own = rule->key_count > 0;
+	struct ev_buf *key = &run->fold->key;
+	enum ev_status status;
+
+	ev_buf_reset(key);
+	if (p != run->fold->projection)
+		ev_buf_add_char(key, EV_FOLD_NOTE);
+	status = fold_key(run, own ? rule->keys : p->keys,
+	                  own ? rule->key_count : p->key_count, key);
+	return status ? status
+	              : fold_document(run, ev_buf_str(key), &run->document);
+}
+
+static bool
+all_hold(struct run *run, const struct ev_projection *p,
+         const struct ev_rule *rule)
+{
+	run->document = NULL;
+	if (needs_document(rule))
+		find_document(run, p, rule); /* without one it is missing */
+	for (size_t i = 0; i < rule->condition_count; i++)
+		if (!fold_holds(run, &rule->conditions[i]))
+			return false;
+	return true;
+}
+
+/* The rule's operations on one document. */
+static enum ev_status
+prepare_rule(struct run *run, const struct ev_projection *p,
+             const struct ev_rule *rule)
+{
+	const struct ev_rule *parts[] = { &p->always, rule };
+	enum ev_status status;
+
+	if (!run->document && (status = find_document(run, p, rule)))
+		return status;
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t k = 0; k < parts[i]->operation_count; k++) {
+			status = fold_prepare(run, run->document,
+			                      &parts[i]->operations[k]);
+			if (status)
+				return status;
+		}
+	}
+	/* touched even if there is nothing to do, as an event made it */
+	fold_add_step(run->fold)->document = run->document;
+	return EV_OK;
+}
+
+static enum ev_status
+prepare_each(struct run *run, const struct ev_projection *p,
+             const struct ev_rule *rule)
+{
+	struct ev_str list = fold_path(run, &rule->each);
+	struct ev_scan scan = ev_scan_begin(list);
+	enum ev_status status = EV_OK;
+
+	if (!list.ptr || ev_scan_is_null(list))
+		return EV_OK;
+	if (*list.ptr != '[')
+		return ev_err_set(run->err, EV_BAD_INPUT,
+		                  "'%.*s' is no list, so there is no 'each'",
+		                  EV_FMT(rule->each.text));
+	while (!status && ev_scan_element(&scan, &run->element)) {
+		run->document = NULL; /* the element may be part of its key */
+		status = prepare_rule(run, p, rule);
+	}
+	run->element = (struct ev_str){ 0 };
+	return status;
+}
+
+/* EV_NO: none of the rules applies. */
+static enum ev_status
+prepare_handler(struct run *run, const struct ev_projection *p,
+                const struct ev_handler *handler)
+{
+	for (size_t i = 0; i < handler->count; i++) {
+		const struct ev_rule *rule = &handler->rules[i];
+
+		if (!all_hold(run, p, rule))
+			continue;
+		return rule->each.text.ptr ? prepare_each(run, p, rule)
+		                           : prepare_rule(run, p, rule);
+	}
+	return EV_NO;
+}
+
+/* ---- events */
+
+static void
+touch(struct ev_fold *fold, struct document *document, int64_t position)
+{
+	document->head.exists = true;
+	document->head.position = position;
+	if (document->head.touched)
+		return;
+	document->head.touched = true;
+	document->head.next_touched = fold->touched;
+	fold->touched = &document->head;
+}
+
+static void
+forget_run(struct ev_fold *fold)
+{
+	for (size_t i = 0; i < fold->steps.count; i++)
+		ev_number_release(&fold->steps.list[i].number);
+	fold->steps.count = 0;
+	fold->members.walked = false;
+	fold->failure = EV_OK;
+	ev_arena_reset(&fold->scratch);
+}
+
+static enum ev_status
+fold_run(struct run *run, const struct ev_handler *handler,
+         const struct ev_handler *noted)
+{
+	struct ev_fold *fold = run->fold;
+	enum ev_status status = EV_NO, other = EV_NO;
+
+	forget_run(fold);
+	if (handler)
+		status = prepare_handler(run, fold->projection, handler);
+	if (noted && (!status || status == EV_NO))
+		other = prepare_handler(run, fold->projection->notes, noted);
+	if (fold->failure)
+		status = fold->failure;
+	else if (other && other != EV_NO)
+		status = other;
+	else if (status == EV_NO)
+		status = other;
+	if (!status)
+		for (size_t i = 0; i < fold->steps.count; i++) {
+			struct step *step = &fold->steps.list[i];
+
+			if (step->operation)
+				fold_apply(fold, step);
+			touch(fold, step->document, run->line->position);
+		}
+	return status;
+}
+
+enum ev_status
+ev_fold_event(struct ev_fold *fold, const struct ev_line *line,
+              struct ev_err *err)
+{
+	const struct handled *handled = ev_fold_handled(fold, line);
+	struct run run = { .fold = fold, .line = line, .err = err };
+
+	if (!handled->handler && !handled->noted)
+		return EV_NO;
+	return fold_run(&run, handled->handler, handled->noted);
+}
+
+enum ev_status
+ev_fold_document(struct ev_fold *fold, struct ev_str key, int64_t position,
+                 struct ev_str json, struct ev_err *err)
+{
+	const struct ev_line line = { .position = position, .stream = key,
+	                              .data = json };
+	struct run run = { .fold = fold, .line = &line, .err = err };
+
+	if (!fold->projection->handler_count)
+		return EV_NO;
+	return fold_run(&run, fold->projection->handlers, NULL);
+}
