@@ -31,7 +31,7 @@ ADAPTER = catalog_files files open projection_files versions sqlite/append \
 	sqlite/catalogs sqlite/chain sqlite/inline sqlite/lock sqlite/models \
 	sqlite/open sqlite/postings sqlite/query sqlite/schema \
 	sqlite/streams sqlite/verify
-CLI = appender cli expectations feed filter_options history printer project \
+CLI = appender cli definitions expectations feed filter_options history printer project \
 	project_diff project_follow project_list projector stretch terminal \
 	view where
 COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-fold ev-get ev-project \

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# ev-check: catalogs, events and changes of catalogs, before they do harm.
+# ev-check: catalogs, projections, events and changes of catalogs, before they
+# do harm.
 
 load helper
 
@@ -17,9 +18,16 @@ shop() { # FILE NAME TYPE WHEN
 	END
 }
 
-@test "the catalogs in force are right" {
+# For catalogs of which the projections that we ship know nothing.
+no_projections() {
+	mkdir "$BATS_TEST_TMPDIR/no-projections"
+	export EV_PROJECTIONS=$BATS_TEST_TMPDIR/no-projections
+}
+
+@test "the catalogs and projections in force are right" {
 	run -0 --separate-stderr ev-check </dev/null
-	[ "$output" = '4 catalogs, 129 types: nothing wrong' ]
+	count=$(find "$ROOT/share/projections" -name '*.yaml' | wc -l)
+	[ "$output" = "4 catalogs, 129 types, $count projections: nothing wrong" ]
 	[ -z "$stderr" ]
 	run -0 ev-check -q </dev/null
 	[ -z "$output" ]
@@ -70,6 +78,7 @@ bad.yaml:9:8: a type has no member 'colour'" ]
 }
 
 @test "catalogs that contradict each other are told" {
+	no_projections
 	shop s/a.yaml one Placed kind
 	shop s/b.yaml one Other form
 	shop s/c.yaml two Placed form
@@ -85,6 +94,7 @@ d.yaml:3:11: catalog 'one' (a.yaml) knows its events by the same members: name o
 }
 
 @test "a catalog hides its namesake in a later folder, and that is right" {
+	no_projections
 	shop mine/rig.yaml rig CI_FAILED type
 	EV_SCHEMAS=$BATS_TEST_TMPDIR/mine:$ROOT/schemas run -0 \
 		ev-check </dev/null
@@ -106,8 +116,162 @@ d.yaml:3:11: catalog 'one' (a.yaml) knows its events by the same members: name o
 	EV_SCHEMAS=$BATS_TEST_TMPDIR/none run -1 --separate-stderr \
 		ev-check </dev/null
 	[[ $stderr == *"cannot read the catalogs in '$BATS_TEST_TMPDIR/none'"* ]]
+	EV_PROJECTIONS=$BATS_TEST_TMPDIR/none run -1 --separate-stderr \
+		ev-check </dev/null
+	[[ $stderr == *"cannot read the projections in '$BATS_TEST_TMPDIR/none'"* ]]
 	run -74 --separate-stderr ev-check "$BATS_TEST_TMPDIR/none.ndjson"
 	[[ $stderr == *"cannot read '$BATS_TEST_TMPDIR/none.ndjson'"* ]]
+}
+
+# ---- projections
+
+# A catalog of three types, and a projection of all of them.
+orders() {
+	catalog s/shop.yaml <<-'END'
+	catalog: shop
+	stream: order/{order}
+	payload: { properties: { order: { type: string } } }
+	types:
+	  Placed: { payload: { properties: { total: { type: number } } } }
+	  Paid:
+	  Closed:
+	END
+	catalog p/orders.yaml <<-'END'
+	projection: orders
+	catalog: shop
+	key: "{.order}"
+	on:
+	  Placed: { set: { state: placed, total: .total } }
+	  Paid: { set: { state: paid } }
+	ignore: [Closed]
+	END
+	catalog p/sums.yaml <<-'END'
+	projection: sums
+	catalog: shop
+	key: all
+	on: { Placed: { add: { total: .total } } }
+	ignore: [Paid, Closed]
+	END
+	catalog p/states.yaml <<-'END'
+	projection: states
+	from: orders
+	key: "{.state}"
+	on: { document: { count: { orders: 1 } } }
+	END
+	cd "$BATS_TEST_TMPDIR" || return
+	export EV_SCHEMAS=$PWD/s EV_PROJECTIONS=$PWD/p
+}
+
+@test "projections are checked with the catalogs, and with each other" {
+	orders
+	run -0 --separate-stderr ev-check </dev/null
+	[ "$output" = '1 catalog, 3 types, 3 projections: nothing wrong' ]
+	[ -z "$stderr" ]
+	sed -i 's/\.total/.totla/' p/sums.yaml
+	sed -i 's/\.state/.stat/' p/states.yaml
+	run -1 --separate-stderr ev-check </dev/null
+	[ "$output" = '2 problems in 1 catalog and 3 projections' ]
+	[ "$stderr" = \
+"$PWD/p/states.yaml:3:6: '.stat' is no member of the documents of 'orders': did you mean 'state'
+$PWD/p/sums.yaml:4:31: '.totla' is no member of the payload of Placed: did you mean 'total'" ]
+}
+
+@test "a new type of a catalog is missed in every projection that forgot it" {
+	orders
+	printf '  %s:\n' Returned Refunded >>s/shop.yaml
+	run -1 --separate-stderr ev-check </dev/null
+	[ "$stderr" = \
+"$PWD/p/orders.yaml:4:1: type 'Returned' of catalog 'shop' is neither handled nor ignored
+$PWD/p/orders.yaml:4:1: type 'Refunded' of catalog 'shop' is neither handled nor ignored
+$PWD/p/sums.yaml:4:1: type 'Returned' of catalog 'shop' is neither handled nor ignored
+$PWD/p/sums.yaml:4:1: type 'Refunded' of catalog 'shop' is neither handled nor ignored" ]
+	sed -i 's/ignore: \[/&Returned, Refunded, /' p/*.yaml
+	run -0 ev-check -q </dev/null
+}
+
+@test "none of our projections goes on unaware when a catalog gets a type" {
+	local name file missed count=0
+	cp -R "$ROOT/schemas" "$BATS_TEST_TMPDIR/s"
+	cd "$BATS_TEST_TMPDIR"
+	sed -i '/^types:/a\  ISSUE_FROZEN: { payload: { required: [repo] } }' s/rig.yaml
+	EV_SCHEMAS=$PWD/s run -1 --separate-stderr ev-check </dev/null
+	for name in $(ev-check --list projections -c rig); do
+		file=projections/$name.yaml
+		# those that take every type take this one
+		grep -q '^  "\*":' "$ROOT/share/$file" && continue
+		missed="/$file:[0-9:]*: type 'ISSUE_FROZEN' of catalog 'rig' is"
+		grep "$missed neither handled nor ignored" <<<"$stderr"
+		count=$((count + 1))
+	done
+	[ "$count" -ge 5 ]
+	[ "$(wc -l <<<"$stderr")" = "$count" ]
+}
+
+@test "a projection is known by its member, and checked with what is named" {
+	orders
+	run -0 ev-check p/orders.yaml
+	[ "$output" = '1 projection: nothing wrong' ]
+	run -0 ev-check p/states.yaml
+	[ "$output" = '1 projection: nothing wrong' ]
+	echo '{ "catalog": shop, "projection": other, key: k, on: { Paid: { count: { n: 1 } } } }' >json.yml
+	run -1 --separate-stderr ev-check json.yml
+	[ "$output" = '2 problems in 1 projection' ]
+	printf 'projection: [\n' >broken.yaml
+	run -1 --separate-stderr ev-check broken.yaml
+	[ "$output" = '1 problem in 1 projection' ]
+	# the catalog that is named counts, not its namesake in force
+	sed '/^  Paid:/d' s/shop.yaml >new.yaml
+	run -1 --separate-stderr ev-check new.yaml p/orders.yaml
+	[ "$output" = '1 problem in 1 catalog and 1 projection' ]
+	[ "$stderr" = \
+"p/orders.yaml:6:3: no catalog of this projection has a type 'Paid'" ]
+}
+
+@test "with a broken catalog, projections are not blamed" {
+	orders
+	catalog s/shop.yaml <<<'catalog: shop'
+	run -1 --separate-stderr ev-check </dev/null
+	[ "$stderr" = "$PWD/s/shop.yaml:1:1: 'types' is missing" ]
+	run -1 --separate-stderr ev-check p/orders.yaml
+	[[ $stderr == *"shop.yaml:1:1: 'types' is missing" ]]
+}
+
+@test "a projection's file has its name" {
+	orders
+	mv p/sums.yaml p/totals.yaml
+	run -1 --separate-stderr ev-check </dev/null
+	[ "$stderr" = \
+"$PWD/p/totals.yaml:1:13: projection 'sums' is looked for in a file 'sums.yaml'" ]
+	run -0 ev-check p/totals.yaml
+}
+
+@test "a projection hides its namesake in a later folder" {
+	orders
+	catalog mine/orders.yaml <<-'END'
+	projection: orders
+	catalog: shop
+	key: k
+	on: { "*": { count: { state: 1 } } }
+	END
+	printf 'bad: true\n' >>p/orders.yaml
+	run -1 ev-check </dev/null
+	EV_PROJECTIONS=$PWD/mine:$PWD/p run -0 --separate-stderr \
+		ev-check </dev/null
+	[ "$output" = '1 catalog, 3 types, 3 projections: nothing wrong' ]
+}
+
+@test "--list names projections, all or those of a catalog" {
+	orders
+	run -0 ev-check --list projections
+	[ "$output" = $'orders\nstates\nsums' ]
+	run -0 ev-check --list projections -c shop
+	[ "$output" = $'orders\nsums' ]
+	run -1 ev-check --list projections -c none
+	[ -z "$output" ]
+	echo 'projection: [' >p/orders.yaml
+	run -0 --separate-stderr ev-check --list projections
+	[ "$output" = $'states\nsums' ]
+	[ -z "$stderr" ]
 }
 
 # ---- events

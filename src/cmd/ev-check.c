@@ -1,8 +1,8 @@
 /*
- * ev-check: finds what is wrong before it is in the log. Reads catalogs (files,
- * or every one in force) and names all their problems; or events, and names
- * those that ev-append would refuse; or two versions of a catalog, and says
- * which changes break what is there. Changes nothing.
+ * ev-check: finds what is wrong before it is in the log. Reads catalogs and
+ * projections (files, or every one on the paths) and names all their problems;
+ * or events, and names those that ev-append would refuse; or two versions of a
+ * catalog, and says which changes break what is there. Changes nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include "base/lines.h"
 #include "base/out.h"
 #include "cmd/cli.h"
+#include "cmd/definitions.h"
 #include "domain/event.h"
 #include "domain/filter.h"
 
@@ -34,22 +35,20 @@ struct options {
 /* What was looked at, and what was found. */
 struct run {
 	const struct options *options;
-	struct ev_catalog_file *files;
-	size_t count;
-	struct ev_arena arena; /* their names and texts */
-	struct ev_problems problems;
+	struct definitions definitions;
 	struct ev_out out;
 };
 
 static const char usage[] =
-"usage: ev-check [-q] [CATALOG.yaml...]\n"
+"usage: ev-check [-q] [FILE.yaml...]\n"
 "       ev-check [-0q] [-c CATALOG] [-s STREAM] EVENTS... | < EVENTS\n"
 "       ev-check [-q] [-l LOG] --compat OLD.yaml NEW.yaml\n"
-"       ev-check [-c CATALOG] --list types|catalogs|categories\n"
-"Name everything that is wrong with catalogs (those in force, if none is\n"
-"named), or with events that were to be appended; change nothing. A file whose\n"
-"name ends in .yaml or .yml is a catalog, any other holds events; '-' is\n"
-"standard input, which is read unasked if it is a file or a pipe.\n"
+"       ev-check [-c CATALOG] --list types|catalogs|categories|projections\n"
+"Name everything that is wrong with catalogs and projections (those in force,\n"
+"if none is named), or with events that were to be appended; change nothing. A\n"
+"file whose name ends in .yaml or .yml is a projection if it has a member\n"
+"'projection', else a catalog; any other holds events. '-' is standard input,\n"
+"which is read unasked if it is a file or a pipe.\n"
 "\n"
 "  -0                  records end in NUL, not in newline\n"
 "  -c, --catalog NAME  find events' types in this catalog only\n"
@@ -110,9 +109,11 @@ parse_options(int argc, char **argv, struct options *options)
 		case OPT_LIST:
 			if (strcmp(optarg, "types") != 0 &&
 			    strcmp(optarg, "catalogs") != 0 &&
-			    strcmp(optarg, "categories") != 0)
+			    strcmp(optarg, "categories") != 0 &&
+			    strcmp(optarg, "projections") != 0)
 				return cli_usage("--list '%s': expected types, "
-				                 "catalogs or categories",
+				                 "catalogs, categories or "
+				                 "projections",
 				                 optarg);
 			options->list = optarg;
 			break;
@@ -131,7 +132,7 @@ parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
-/* ---- catalogs */
+/* ---- catalogs and projections */
 
 /* file:line:column: message, as editors and CI like it. */
 static void
@@ -154,86 +155,6 @@ print_problems(const struct ev_problems *problems)
 		text.ptr += len + 1;
 		text.len -= len + 1;
 	}
-}
-
-/* Parses a catalog and keeps it, or its problems. */
-static enum ev_status
-add_catalog(void *context, const char *path, struct ev_str yaml,
-            struct ev_err *err)
-{
-	struct run *run = context;
-	struct ev_catalog_file *file;
-
-	(void)err;
-	run->files = ev_mem_resize(run->files,
-	                           (run->count + 1) * sizeof *run->files);
-	file = &run->files[run->count++];
-	*file = (struct ev_catalog_file){
-		.path = ev_arena_dup(&run->arena, ev_str(path)).ptr,
-		.yaml = ev_arena_dup(&run->arena, yaml),
-	};
-	(void)ev_catalog_parse(&file->catalog, file->path, file->yaml,
-	                       &run->problems);
-	return EV_OK;
-}
-
-static enum ev_status
-read_catalog(struct run *run, const char *path, struct ev_err *err)
-{
-	enum { PIECE = 64 * 1024, MOST = 16 * 1024 * 1024 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct ev_buf text = { 0 };
-	ssize_t got = -1;
-	enum ev_status status = EV_OK;
-
-	while (fd >= 0 && text.len <= MOST &&
-	       (got = read(fd, ev_buf_reserve(&text, PIECE), PIECE)) > 0)
-		text.len += (size_t)got;
-	if (got < 0)
-		status = ev_err_set(err, EV_IO, "cannot read '%s': %s", path,
-		                    strerror(errno));
-	else
-		status = add_catalog(run, path, ev_buf_str(&text), err);
-	if (fd >= 0)
-		close(fd);
-	ev_buf_release(&text);
-	return status;
-}
-
-static size_t
-folder_len(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? (size_t)(slash - path) : 0;
-}
-
-/* On the path of folders a catalog hides those of its name in later ones. */
-static void
-drop_hidden(struct run *run)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < run->count; i++) {
-		struct ev_catalog_file *file = &run->files[i];
-		bool hidden = false;
-
-		for (size_t k = 0; k < kept && file->catalog; k++) {
-			const struct ev_catalog_file *other = &run->files[k];
-			size_t len = folder_len(other->path);
-
-			hidden |= other->catalog &&
-			          ev_str_equal(ev_catalog_name(file->catalog),
-			                       ev_catalog_name(other->catalog)) &&
-			          (len != folder_len(file->path) ||
-			           memcmp(file->path, other->path, len) != 0);
-		}
-		if (hidden)
-			ev_catalog_free(file->catalog);
-		else
-			run->files[kept++] = *file;
-	}
-	run->count = kept;
 }
 
 static void
@@ -259,35 +180,63 @@ plural(size_t count)
 	return count == 1 ? "" : "s";
 }
 
-/* Those of the files, or every one in force. */
-static enum ev_status
-check_catalogs(struct run *run, char **paths, struct ev_err *err)
+/* "4 catalogs and 12 projections"; types after the catalogs, if wanted. */
+static struct ev_str
+describe(const struct definitions *d, struct ev_buf *out, bool with_types)
 {
-	size_t problems, types = 0;
+	size_t types = 0;
+
+	for (size_t i = 0; i < d->catalog_count; i++)
+		if (d->catalogs[i].catalog)
+			types += ev_catalog_type_count(d->catalogs[i].catalog);
+	if (d->catalog_count)
+		ev_buf_printf(out, "%zu catalog%s", d->catalog_count,
+		              plural(d->catalog_count));
+	if (d->catalog_count && with_types)
+		ev_buf_printf(out, ", %zu type%s", types, plural(types));
+	if (d->projection_files)
+		ev_buf_printf(out, "%s%zu projection%s",
+		              !d->catalog_count  ? ""
+		              : with_types ? ", "
+		                           : " and ",
+		              d->projection_files,
+		              plural(d->projection_files));
+	return ev_buf_str(out);
+}
+
+/* Those files, or every one in force. */
+static enum ev_status
+check_files(struct run *run, char **paths, struct ev_err *err)
+{
+	struct definitions *d = &run->definitions;
+	bool named = *paths != NULL;
+	struct ev_buf what = { 0 };
 	enum ev_status status = EV_OK;
 
-	if (!*paths) {
-		status = ev_catalog_files(add_catalog, run, err);
-		drop_hidden(run);
+	if (!named) {
+		status = definitions_read_catalogs(d, err);
+		if (!status)
+			status = definitions_read_projections(d, err);
 	}
 	for (; !status && *paths; paths++)
-		status = read_catalog(run, *paths, err);
+		status = definitions_read(d, *paths, DEFINITIONS_EITHER, err);
 	if (status)
 		return status;
-	ev_catalogs_check(run->files, run->count, &run->problems);
-	print_problems(&run->problems);
-	problems = run->problems.count;
-	for (size_t i = 0; i < run->count; i++)
-		if (run->files[i].catalog)
-			types += ev_catalog_type_count(run->files[i].catalog);
-	if (problems)
-		summarize(run, "%zu problem%s in %zu catalog%s", problems,
-		          plural(problems), run->count, plural(run->count));
+	status = definitions_check(d, named ? DEFINITIONS_NAMED
+	                                    : DEFINITIONS_IN_FORCE, err);
+	print_problems(&d->problems);
+	if (status)
+		return status;
+	describe(d, &what, !d->problems.count);
+	if (d->problems.count)
+		summarize(run, "%zu problem%s in %.*s", d->problems.count,
+		          plural(d->problems.count),
+		          EV_FMT(ev_buf_str(&what)));
 	else
-		summarize(run, "%zu catalog%s, %zu type%s: nothing wrong",
-		          run->count, plural(run->count), types,
-		          plural(types));
-	return problems ? EV_NO : EV_OK;
+		summarize(run, "%.*s: nothing wrong",
+		          EV_FMT(ev_buf_str(&what)));
+	ev_buf_release(&what);
+	return d->problems.count ? EV_NO : EV_OK;
 }
 
 /* ---- events */
@@ -420,7 +369,7 @@ try_events(struct run *run, struct ev_store *store, struct counts *counts,
 	const struct ev_query query = { .from = 1, .to = INT64_MAX,
 	                                .from_time = EV_TIME_NONE,
 	                                .to_time = EV_TIME_NONE };
-	struct ev_str name = ev_catalog_name(run->files[0].catalog);
+	struct ev_str name = ev_catalog_name(run->definitions.catalogs[0].catalog);
 	struct ev_buf newest = { 0 }, text = { 0 };
 	struct ev_cursor *cursor;
 	enum ev_status status;
@@ -435,7 +384,7 @@ try_events(struct run *run, struct ev_store *store, struct counts *counts,
 		    !ev_str_equal(line.catalog, name))
 			continue;
 		counts->events++;
-		if (!try_event(run->files[1].catalog, &line, &newest, &why))
+		if (!try_event(run->definitions.catalogs[1].catalog, &line, &newest, &why))
 			continue;
 		counts->refused++;
 		ev_buf_reset(&text);
@@ -453,20 +402,22 @@ try_events(struct run *run, struct ev_store *store, struct counts *counts,
 static enum ev_status
 compare(struct run *run, char **paths, struct ev_err *err)
 {
+	struct definitions *d = &run->definitions;
 	struct ev_buf report = { 0 };
 	struct ev_store *store = NULL;
 	struct counts counts = { 0 };
 	enum ev_status status;
 	size_t breaking;
 
-	if ((status = read_catalog(run, paths[0], err)) ||
-	    (status = read_catalog(run, paths[1], err)))
-		return status;
-	print_problems(&run->problems);
-	if (run->problems.count)
+	for (int i = 0; i < 2; i++)
+		if ((status = definitions_read(d, paths[i], DEFINITIONS_CATALOG,
+		                               err)))
+			return status;
+	print_problems(&d->problems);
+	if (d->problems.count)
 		return EV_NO;
-	breaking = ev_catalog_compare(run->files[0].catalog,
-	                              run->files[1].catalog, &report);
+	breaking = ev_catalog_compare(d->catalogs[0].catalog,
+	                              d->catalogs[1].catalog, &report);
 	ev_out_add(&run->out, ev_buf_str(&report));
 	ev_buf_release(&report);
 	if (run->options->log) {
@@ -502,6 +453,34 @@ add_name(struct run *run, struct ev_list *seen, struct ev_str name)
 	ev_out_line(&run->out, name);
 }
 
+static bool
+is_of_catalog(const struct ev_projection *projection, struct ev_str name)
+{
+	for (size_t i = 0; i < projection->catalog_count; i++)
+		if (ev_str_equal(projection->catalogs[i], name))
+			return true;
+	return !name.ptr;
+}
+
+/* Broken ones are passed over. */
+static enum ev_status
+list_projections(struct run *run, struct ev_err *err)
+{
+	struct ev_str only = run->options->overrides.catalog;
+	struct definitions *d = &run->definitions;
+	enum ev_status status = definitions_read_projections(d, err);
+	size_t listed = 0;
+
+	for (size_t i = 0; !status && i < d->projection_count; i++)
+		if (is_of_catalog(d->projections[i], only)) {
+			ev_out_line(&run->out, d->projections[i]->name);
+			listed++;
+		}
+	if (status)
+		return status;
+	return listed ? EV_OK : EV_NO;
+}
+
 /* Each once, in the catalogs' order; broken catalogs are passed over. */
 static enum ev_status
 list_names(struct run *run, struct ev_err *err)
@@ -509,11 +488,12 @@ list_names(struct run *run, struct ev_err *err)
 	bool types = strcmp(run->options->list, "types") == 0;
 	bool categories = strcmp(run->options->list, "categories") == 0;
 	struct ev_str only = run->options->overrides.catalog;
-	enum ev_status status = ev_catalog_files(add_catalog, run, err);
+	struct definitions *d = &run->definitions;
+	enum ev_status status = definitions_read_catalogs(d, err);
 	struct ev_list seen = { 0 };
 
-	for (size_t i = 0; !status && i < run->count; i++) {
-		struct ev_catalog *catalog = run->files[i].catalog;
+	for (size_t i = 0; !status && i < d->catalog_count; i++) {
+		struct ev_catalog *catalog = d->catalogs[i].catalog;
 
 		if (!catalog ||
 		    (only.ptr && !ev_str_equal(ev_catalog_name(catalog), only)))
@@ -539,7 +519,7 @@ list_names(struct run *run, struct ev_err *err)
 /* ---- what is to be done */
 
 static bool
-is_catalog(const char *path)
+is_yaml(const char *path)
 {
 	const char *dot = strrchr(path, '.');
 
@@ -571,15 +551,18 @@ tell_what_is_awaited(void)
 
 	if (poll(&input, 1, 2000) == 0)
 		cli_say(EV_OK, "waiting for events on standard input; to check "
-		               "the catalogs in force give it '</dev/null'");
+		               "the catalogs and projections in force give it "
+		               "'</dev/null'");
 }
 
 static enum ev_status
 check(struct run *run, char **paths, struct ev_err *err)
 {
 	char dash[] = "-", *input[] = { dash, NULL };
-	bool catalogs = true, events = true;
+	bool definitions = true, events = true;
 
+	if (run->options->list && !strcmp(run->options->list, "projections"))
+		return list_projections(run, err);
 	if (run->options->list)
 		return list_names(run, err);
 	if (run->options->compat)
@@ -589,25 +572,14 @@ check(struct run *run, char **paths, struct ev_err *err)
 		return check_events(run, input, err);
 	}
 	for (char **path = paths; *path; path++) {
-		catalogs &= is_catalog(*path);
-		events &= !is_catalog(*path);
+		definitions &= is_yaml(*path);
+		events &= !is_yaml(*path);
 	}
-	if (!catalogs && !events)
+	if (!definitions && !events)
 		return ev_err_set(err, EV_USAGE, "catalogs and events cannot "
 		                                 "be checked in one run");
-	return catalogs ? check_catalogs(run, paths, err)
-	                : check_events(run, paths, err);
-}
-
-static void
-release(struct run *run)
-{
-	for (size_t i = 0; i < run->count; i++)
-		ev_catalog_free(run->files[i].catalog);
-	free(run->files);
-	ev_arena_release(&run->arena);
-	ev_problems_release(&run->problems);
-	ev_out_release(&run->out);
+	return definitions ? check_files(run, paths, err)
+	                   : check_events(run, paths, err);
 }
 
 int
@@ -633,6 +605,7 @@ main(int argc, char **argv)
 	flushed = ev_out_flush(&run.out, "standard output", &err);
 	if (flushed)
 		cli_fail(flushed, &err);
-	release(&run);
+	definitions_release(&run.definitions);
+	ev_out_release(&run.out);
 	return cli_end(flushed ? flushed : status);
 }
