@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "domain/event.h"
+#include "domain/projection.h"
 
 /*
  * A log, whatever keeps it. Every adapter is one constant table of these
@@ -101,6 +102,57 @@ enum ev_names {
 /* One name, borrowed; false: no more are wanted. */
 typedef bool ev_name(void *context, struct ev_str name);
 
+/*
+ * A read model: the documents of one projection, and how far they have come.
+ * Both change in one transaction. There is one live model of a name, which
+ * readers see, and at most one that is being built aside to take its place.
+ */
+struct ev_model {
+	int64_t id;
+	bool live;
+	enum ev_mode mode;
+	int64_t position;  /* checkpoint: folded up to this event */
+	int64_t documents; /* without notes */
+	int64_t parked;    /* events that could not be folded */
+	char updated_at[EV_TIME_TEXT]; /* when the checkpoint last moved */
+	unsigned char hash[32]; /* SHA-256 of the definition */
+	struct ev_str name;
+	struct ev_str definition; /* as ev_projection_json gives it */
+	struct ev_str error; /* why it was last not brought up to date, or {0} */
+};
+
+/* Texts of the model are borrowed until it returns. false: no more. */
+typedef bool ev_model_take(void *context, const struct ev_model *model);
+
+/* A document as it is stored; key as in domain/fold.h. All borrowed. */
+struct ev_model_document {
+	struct ev_str key;
+	struct ev_str json;
+	int64_t position;
+};
+typedef bool ev_document_take(void *context,
+                              const struct ev_model_document *document);
+
+struct ev_parked {
+	int64_t position;
+	struct ev_str reason;
+};
+typedef bool ev_parked_take(void *context, const struct ev_parked *parked);
+
+/* A step of a model, saved as a whole or not at all. */
+struct ev_model_step {
+	int64_t model;
+	int64_t from; /* the checkpoint that the model must have */
+	int64_t to;   /* that it gets */
+	const struct ev_model_document *documents; /* new or changed */
+	size_t document_count;
+	const struct ev_parked *parked;
+	size_t parked_count;
+	/* if `to` is the log's end, it takes the place of the live one of its
+	   name (if there is one); if not, EV_NO, and the step is saved */
+	bool promote;
+};
+
 /* One thing that is wrong with a log, as one line of text. */
 typedef void ev_damage(void *context, const char *text);
 
@@ -155,6 +207,68 @@ struct ev_store_ops {
 	enum ev_status (*names)(struct ev_store *store, enum ev_names kind,
 	                        struct ev_str prefix, ev_name *take,
 	                        void *context, struct ev_err *err);
+
+	/* Every model, by name, the live one first. */
+	enum ev_status (*models)(struct ev_store *store, ev_model_take *take,
+	                         void *context, struct ev_err *err);
+
+	/*
+	 * The operations from here to model_drop write: they need a store
+	 * opened with EV_STORE_APPEND, and must not be called between
+	 * model_begin and model_end or by a function that takes rows. (Where
+	 * the file may not be written they give EV_UNREACHABLE.)
+	 *
+	 * Makes a model that nobody sees yet, with no documents and checkpoint
+	 * 0; one of the same name that was being built goes. `hash` and the
+	 * position are the adapter's.
+	 */
+	enum ev_status (*model_new)(struct ev_store *store, struct ev_str name,
+	                            enum ev_mode mode,
+	                            struct ev_str definition, int64_t *id,
+	                            struct ev_err *err);
+
+	/*
+	 * Saves a step. EV_CONFLICT: another process has moved the checkpoint,
+	 * or the model is gone; nothing is saved, read it again. Otherwise as
+	 * append. Who is inline is kept by append from its promotion on, as
+	 * long as its checkpoint is the log's end; else it is for the reader or
+	 * ev-project to catch up.
+	 */
+	enum ev_status (*model_save)(struct ev_store *store,
+	                             const struct ev_model_step *step,
+	                             struct ev_err *err);
+
+	/* Notes why a model could not be brought up to date; {0}: it was. A
+	   step that is saved clears it too. */
+	enum ev_status (*model_fail)(struct ev_store *store, int64_t model,
+	                             struct ev_str why, struct ev_err *err);
+
+	/* Removes the models of a name, live or not. EV_NO: there is none. */
+	enum ev_status (*model_drop)(struct ev_store *store, struct ev_str name,
+	                             struct ev_err *err);
+
+	/*
+	 * Between model_begin and model_end the store shows one state of the
+	 * log and its models: every read, cursors too, sees that. Not for wait
+	 * and verify, nor for longer than need be: what is written meanwhile
+	 * cannot be tidied up.
+	 */
+	enum ev_status (*model_begin)(struct ev_store *store,
+	                              struct ev_err *err);
+	void (*model_end)(struct ev_store *store);
+
+	/* One document or note (EV_NO: none), appended to `json`; all
+	   documents, without notes, in the order of their keys; and a model's
+	   parked events, by position. */
+	enum ev_status (*document)(struct ev_store *store, int64_t model,
+	                           struct ev_str key, struct ev_buf *json,
+	                           int64_t *position, struct ev_err *err);
+	enum ev_status (*documents)(struct ev_store *store, int64_t model,
+	                            ev_document_take *take, void *context,
+	                            struct ev_err *err);
+	enum ev_status (*parked)(struct ev_store *store, int64_t model,
+	                         ev_parked_take *take, void *context,
+	                         struct ev_err *err);
 
 	/*
 	 * Sleeps until the log is longer than `position`, at most `timeout_ms`

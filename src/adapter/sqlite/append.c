@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdlib.h>
 
 #include "adapter/sqlite/log.h"
@@ -30,6 +31,9 @@ struct batch {
 	int64_t position; /* the last one given */
 	unsigned char hash[LOG_HASH];
 	char recorded_at[EV_TIME_TEXT];
+	int64_t changes; /* to models, by others than append */
+	bool models;     /* there are some to keep */
+	bool no_models;  /* they do not work: leave them behind */
 	bool refused;
 };
 
@@ -51,12 +55,6 @@ find_stream(struct log *log, struct ev_str name)
 		stream->last = -1;
 	}
 	return log_reset(find) ? stream : NULL;
-}
-
-static bool
-execute(struct log *log, const char *statement)
-{
-	return sqlite3_exec(log->db, statement, NULL, NULL, NULL) == SQLITE_OK;
 }
 
 /* Reads where the log ends, and forgets streams if others have moved it. */
@@ -82,6 +80,8 @@ read_end(struct batch *batch)
 	if (recorded_at.len == EV_TIME_TEXT &&
 	    memcmp(recorded_at.ptr, now, EV_TIME_TEXT) > 0)
 		memcpy(batch->recorded_at, recorded_at.ptr, EV_TIME_TEXT);
+	batch->changes = sqlite3_column_int64(head, 3);
+	batch->models = sqlite3_column_int64(head, 4) && !batch->no_models;
 	if (!log_reset(head))
 		return false;
 
@@ -253,7 +253,7 @@ place(struct batch *batch, struct entry *entry, struct stream *stream,
 	             line.position);
 	postings_add(&batch->postings, "correlation", line.correlation,
 	             line.position);
-	return EV_OK;
+	return batch->models ? log_fold_inline(log, &line, err) : EV_OK;
 }
 
 /* Decides what becomes of one event. */
@@ -415,6 +415,10 @@ fill(struct batch *batch, enum ev_append_flags flags, struct ev_err *err)
 		return log_fail(log, "append to", err);
 	if (log->remembered && (status = log_note_source(log, err)))
 		return status;
+	if (batch->models &&
+	    (status = log_begin_inline(log, batch->before, batch->changes,
+	                               err)))
+		return status;
 	if (batch->careful ? !find_ids(batch) : !add_ids(batch)) {
 		if (sqlite3_extended_errcode(log->db) ==
 		    SQLITE_CONSTRAINT_PRIMARYKEY)
@@ -435,6 +439,9 @@ fill(struct batch *batch, enum ev_append_flags flags, struct ev_err *err)
 	if ((batch->careful && !add_ids(batch)) || !add_stream_events(batch) ||
 	    !add_postings(batch) || !set_head(batch))
 		return log_fail(log, "append to", err);
+	if (batch->models && batch->position > batch->before)
+		return log_save_inline(log, batch->position,
+		                       batch->recorded_at, err);
 	return EV_OK;
 }
 
@@ -442,9 +449,31 @@ static void
 roll_back(struct log *log)
 {
 	if (!sqlite3_get_autocommit(log->db))
-		execute(log, "ROLLBACK");
+		log_execute(log, "ROLLBACK");
 	streams_release(&log->streams);
 	log_forget_types(log);
+	log_forget_inline(log);
+}
+
+/*
+ * Models can be made again, so what is wrong with them is no reason to refuse
+ * events. Whether it was they shows when it is tried without them.
+ */
+static bool
+try_without_models(struct batch *batch)
+{
+	int code = sqlite3_errcode(batch->log->db) & 0xff;
+
+	if (!batch->models || (code != SQLITE_CORRUPT && code != SQLITE_ERROR &&
+	                       code != SQLITE_CONSTRAINT &&
+	                       code != SQLITE_TOOBIG))
+		return false;
+	batch->no_models = true;
+	batch->refused = false;
+	postings_release(&batch->postings);
+	for (size_t i = 0; i < batch->count; i++)
+		batch->entries[i].placed = false;
+	return true;
 }
 
 static enum ev_status
@@ -452,26 +481,32 @@ transact(struct batch *batch, enum ev_append_flags flags, struct ev_err *err)
 {
 	struct log *log = batch->log;
 	enum ev_status status;
+	bool again;
 
 	sort_by_id(batch);
 	batch->careful = must_be_careful(batch);
 	for (;;) {
-		if (!execute(log, "BEGIN IMMEDIATE"))
+		if (!log_execute(log, "BEGIN IMMEDIATE"))
 			return log_fail(log, "append to", err);
 		status = fill(batch, flags, err);
 		if (!status && !batch->refused)
 			break;
+		again = status > EV_NO && try_without_models(batch);
 		roll_back(log);
+		if (again)
+			continue;
 		if (status != EV_NO)
 			return status;
 		batch->careful = true;
 	}
-	if (!execute(log, "COMMIT")) {
+	if (!log_execute(log, "COMMIT")) {
 		status = log_fail(log, "append to", err);
 		roll_back(log);
 		return status;
 	}
 	log->streams_position = batch->position;
+	if (batch->models)
+		log_keep_inline(log, batch->position);
 	log->remembered = NULL;
 	log_ring(log, batch->position);
 	if (log_wal_bytes(log) >= log->wal_most)
@@ -503,6 +538,7 @@ log_append(struct ev_store *store, struct ev_append *list, size_t n,
 
 	if (!n)
 		return EV_OK;
+	assert(!log->snapshot);
 	if ((status = log_connect_to_append(log, err)) ||
 	    (status = log_lock(log, err)))
 		return status;

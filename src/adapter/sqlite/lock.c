@@ -119,10 +119,10 @@ take_lock(struct log *log, struct ev_err *err)
 	name_holder(log->lock_fd, holder, sizeof holder);
 	if (log->stop && *log->stop)
 		return ev_err_set(err, EV_BUSY,
-		                  "cannot append to '%s': told to stop while "
+		                  "cannot write to '%s': told to stop while "
 		                  "%s held its lock", log->path, holder);
 	return ev_err_set(err, EV_BUSY,
-	                  "cannot append to '%s': %s holds its lock, waited "
+	                  "cannot write to '%s': %s holds its lock, waited "
 	                  "%.1f s, try again", log->path, holder,
 	                  log->wait_ms / 1000.0);
 }

@@ -28,6 +28,7 @@ enum {
 enum log_statement {
 	SQL_HEAD,
 	SQL_HEAD_SET,
+	SQL_HEAD_MODELS,
 	SQL_EVENT_ADD,
 	SQL_EVENT_LINE,
 	SQL_STREAM,
@@ -52,6 +53,21 @@ enum log_statement {
 	SQL_EVENT,
 	SQL_STREAM_FROM,
 	SQL_VALUE_FROM,
+	SQL_MODEL,
+	SQL_MODEL_INLINE,
+	SQL_MODEL_ADD,
+	SQL_MODEL_GO,
+	SQL_MODEL_PROMOTE,
+	SQL_MODEL_MOVE,
+	SQL_MODEL_FAIL,
+	SQL_MODEL_GONE,
+	SQL_MODEL_DELETE,
+	SQL_DOCUMENT,
+	SQL_DOCUMENT_ADD,
+	SQL_DOCUMENT_SET,
+	SQL_DOCUMENT_DELETE,
+	SQL_PARKED_ADD,
+	SQL_PARKED_DELETE,
 	SQL_COUNT
 };
 
@@ -72,6 +88,7 @@ struct log {
 	int wal_frames; /* in the WAL after our last commit */
 	long wal_most; /* bytes from which on the WAL is checkpointed */
 	long wal_left; /* bytes of it that may be left when we close */
+	bool snapshot; /* between model_begin and model_end */
 
 	size_t serial;            /* of the append, for its streams */
 	struct streams streams;   /* the ends that appends have seen, … */
@@ -85,6 +102,7 @@ struct log {
 	size_t definition_count;
 	struct ev_buf identity;   /* to remember, see catalogs.c */
 	const struct ev_catalogs *remembered;
+	struct inline_models *inline_models; /* NULL: none are loaded */
 };
 
 /* open.c */
@@ -97,6 +115,10 @@ enum ev_status log_fail(struct log *log, const char *what,
 sqlite3_stmt *log_statement(struct log *log, enum log_statement which);
 /* False when its last run failed, or when it could not be prepared. */
 bool log_reset(sqlite3_stmt *statement);
+bool log_execute(struct log *log, const char *statements);
+/* Around several reads that must see one state; false: see log_fail. */
+bool log_begin_read(struct log *log);
+bool log_end_read(struct log *log);
 /* Steps a statement that returns no row, and resets it. */
 bool log_run(sqlite3_stmt *statement);
 void log_bind(sqlite3_stmt *statement, int column, struct ev_str text);
@@ -158,6 +180,65 @@ void log_query_close(struct ev_cursor *cursor);
 enum ev_status log_names(struct ev_store *store, enum ev_names kind,
                          struct ev_str prefix, ev_name *take, void *context,
                          struct ev_err *err);
+
+/* models.c */
+enum ev_status log_models(struct ev_store *store, ev_model_take *take,
+                          void *context, struct ev_err *err);
+enum ev_status log_model_new(struct ev_store *store, struct ev_str name,
+                             enum ev_mode mode, struct ev_str definition,
+                             int64_t *id, struct ev_err *err);
+enum ev_status log_model_save(struct ev_store *store,
+                              const struct ev_model_step *step,
+                              struct ev_err *err);
+enum ev_status log_model_fail(struct ev_store *store, int64_t model,
+                              struct ev_str why, struct ev_err *err);
+enum ev_status log_model_drop(struct ev_store *store, struct ev_str name,
+                              struct ev_err *err);
+enum ev_status log_model_begin(struct ev_store *store, struct ev_err *err);
+void log_model_end(struct ev_store *store);
+enum ev_status log_document(struct ev_store *store, int64_t model,
+                            struct ev_str key, struct ev_buf *json,
+                            int64_t *position, struct ev_err *err);
+enum ev_status log_documents(struct ev_store *store, int64_t model,
+                             ev_document_take *take, void *context,
+                             struct ev_err *err);
+enum ev_status log_parked(struct ev_store *store, int64_t model,
+                          ev_parked_take *take, void *context,
+                          struct ev_err *err);
+/* What a transaction does to a model; false: see log_fail. Documents come in
+   the order of their keys. */
+struct model_change {
+	int64_t model;
+	bool known; /* most of its documents are there already */
+	int64_t documents; /* added, without notes */
+	int64_t parked;
+};
+bool log_put_document(struct log *log, struct model_change *change,
+                      const struct ev_model_document *document);
+bool log_park(struct log *log, struct model_change *change,
+              const struct ev_parked *parked);
+bool log_move_model(struct log *log, const struct model_change *change,
+                    int64_t position, const char *updated_at);
+/* In a transaction: {0} clears it. */
+bool log_note_error(struct log *log, int64_t model, struct ev_str why);
+
+/*
+ * inline.c: the models that append keeps. begin, fold and save are steps of the
+ * append's transaction. `position` is where the log ended before it; `changes`
+ * counts what others have done to the models. Models whose checkpoint is not
+ * `position` are left alone.
+ */
+enum ev_status log_begin_inline(struct log *log, int64_t position,
+                                int64_t changes, struct ev_err *err);
+enum ev_status log_fold_inline(struct log *log, const struct ev_line *line,
+                               struct ev_err *err);
+enum ev_status log_save_inline(struct log *log, int64_t position,
+                               const char *recorded_at, struct ev_err *err);
+/* After a commit: what is in memory stays right until others write. */
+void log_keep_inline(struct log *log, int64_t position);
+/* After a rollback. */
+void log_forget_inline(struct log *log);
+void log_free_inline(struct log *log);
 
 /* verify.c */
 enum ev_status log_verify(struct ev_store *store, const struct ev_head *since,

@@ -27,9 +27,13 @@
 enum { WAL_MOST = 16 << 20, WAL_LEFT = 256 << 10 };
 
 static const char *const sql[SQL_COUNT] = {
-	[SQL_HEAD] = "SELECT position, hash, recorded_at FROM head",
+	[SQL_HEAD] = "SELECT position, hash, recorded_at, models, inline"
+	             " FROM head",
 	[SQL_HEAD_SET] = "UPDATE head SET position = ?1, hash = ?2,"
 	                 " recorded_at = ?3",
+	[SQL_HEAD_MODELS] = "UPDATE head SET models = models + 1, inline ="
+	                    " (SELECT count(*) FROM model"
+	                    " WHERE live AND mode = 'inline')",
 	[SQL_EVENT_ADD] = "INSERT INTO event VALUES (?1, ?2, ?3, ?4)",
 	[SQL_EVENT_LINE] = "SELECT line FROM event WHERE position = ?1",
 	[SQL_STREAM] = "SELECT first, (SELECT max(version) FROM stream_event"
@@ -75,7 +79,57 @@ static const char *const sql[SQL_COUNT] = {
 	                    " ORDER BY name LIMIT 1",
 	[SQL_VALUE_FROM] = "SELECT value FROM posting WHERE kind = ?2"
 	                   " AND value >= ?1 ORDER BY value LIMIT 1",
+	[SQL_MODEL] = "SELECT position, live, name, mode = 'inline', error"
+	              " FROM model WHERE id = ?1 AND live NOT NULL",
+	[SQL_MODEL_INLINE] = "SELECT id, position, definition FROM model"
+	                     " WHERE live AND mode = 'inline' ORDER BY name",
+	[SQL_MODEL_ADD] = "INSERT INTO model VALUES ((SELECT models FROM head),"
+	                  " ?1, 0, ?2, 0, 0, 0, ?3, NULL, ?4, ?5)",
+	[SQL_MODEL_GO] = "UPDATE model SET live = NULL"
+	                 " WHERE name = ?1 AND live = ?2",
+	[SQL_MODEL_PROMOTE] = "UPDATE model SET live = 1 WHERE id = ?1",
+	[SQL_MODEL_MOVE] = "UPDATE model SET position = ?2,"
+	                   " documents = documents + ?3, parked = parked + ?4,"
+	                   " updated_at = ?5, error = NULL WHERE id = ?1",
+	[SQL_MODEL_FAIL] = "UPDATE model SET error = ?2"
+	                   " WHERE id = ?1 AND live NOT NULL",
+	[SQL_MODEL_GONE] = "SELECT id FROM model WHERE live IS NULL LIMIT 1",
+	[SQL_MODEL_DELETE] = "DELETE FROM model WHERE id = ?1",
+	[SQL_DOCUMENT] = "SELECT json, position FROM document"
+	                 " WHERE model = ?1 AND key = ?2",
+	[SQL_DOCUMENT_ADD] = "INSERT OR IGNORE INTO document"
+	                     " VALUES (?1, ?2, ?3, ?4)",
+	[SQL_DOCUMENT_SET] = "UPDATE document SET position = ?3, json = ?4"
+	                     " WHERE model = ?1 AND key = ?2",
+	/* up to ?2 rows; a text is less than any blob */
+	[SQL_DOCUMENT_DELETE] = "DELETE FROM document WHERE model = ?1"
+	                        " AND key < coalesce((SELECT key FROM document"
+	                        " WHERE model = ?1 ORDER BY key"
+	                        " LIMIT 1 OFFSET ?2), x'')",
+	[SQL_PARKED_ADD] = "INSERT OR IGNORE INTO parked VALUES (?1, ?2, ?3)",
+	[SQL_PARKED_DELETE] = "DELETE FROM parked WHERE model = ?1"
+	                      " AND position < coalesce((SELECT position"
+	                      " FROM parked WHERE model = ?1 ORDER BY position"
+	                      " LIMIT 1 OFFSET ?2), x'')",
 };
+
+bool
+log_execute(struct log *log, const char *statements)
+{
+	return sqlite3_exec(log->db, statements, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+bool
+log_begin_read(struct log *log)
+{
+	return log->snapshot || log_execute(log, "BEGIN");
+}
+
+bool
+log_end_read(struct log *log)
+{
+	return log->snapshot || log_execute(log, "COMMIT");
+}
 
 sqlite3_stmt *
 log_statement(struct log *log, enum log_statement which)
@@ -286,6 +340,7 @@ disconnect(struct log *log)
 	log->db = NULL;
 	streams_release(&log->streams);
 	log_forget_types(log);
+	log_free_inline(log);
 }
 
 /* A new file's name must survive a power cut as well as what is in it. */
@@ -430,6 +485,8 @@ connect_log(struct log *log, bool to_append, struct ev_err *err)
 
 	if (log->db)
 		return EV_OK;
+	if (log->snapshot && !to_append) /* there was none, and so it stays */
+		return EV_NO;
 	status = check_file(log, err);
 	if (status && !(status == EV_NO && to_append))
 		return status;
@@ -479,6 +536,7 @@ log_close(struct ev_store *store)
 	struct log *log = (struct log *)store;
 	struct ev_err ignored;
 
+	log_model_end(store);
 	/* everything is durable already: should this fail, the next does it */
 	if (log->db && log_wal_bytes(log) >= log->wal_left &&
 	    log_lock(log, &ignored) == EV_OK) {
@@ -506,6 +564,16 @@ static const struct ev_store_ops ops = {
 	.next = log_next,
 	.query_close = log_query_close,
 	.names = log_names,
+	.models = log_models,
+	.model_new = log_model_new,
+	.model_save = log_model_save,
+	.model_fail = log_model_fail,
+	.model_drop = log_model_drop,
+	.model_begin = log_model_begin,
+	.model_end = log_model_end,
+	.document = log_document,
+	.documents = log_documents,
+	.parked = log_parked,
 	.wait = log_wait,
 	.verify = log_verify,
 	.close = log_close,

@@ -326,8 +326,7 @@ static bool
 fill_from_list(struct cursor *cursor)
 {
 	sqlite3_stmt *find = log_statement(cursor->log, SQL_EVENT_LINE);
-	bool done = sqlite3_exec(cursor->log->db, "BEGIN", NULL, NULL, NULL) ==
-	            SQLITE_OK;
+	bool done = log_begin_read(cursor->log);
 
 	while (done && cursor->list_next < cursor->list_count &&
 	       cursor->chunk.len < cursor->chunk_size) {
@@ -342,8 +341,7 @@ fill_from_list(struct cursor *cursor)
 	}
 	if (cursor->list_next == cursor->list_count)
 		cursor->from = cursor->to + 1;
-	return done && sqlite3_exec(cursor->log->db, "COMMIT", NULL, NULL,
-	                            NULL) == SQLITE_OK;
+	return done && log_end_read(cursor->log);
 }
 
 enum ev_status
@@ -392,8 +390,7 @@ static bool
 fill_names(struct log *log, sqlite3_stmt *find, struct ev_str prefix,
            struct ev_buf *next, struct ev_buf *chunk)
 {
-	bool done = sqlite3_exec(log->db, "BEGIN", NULL, NULL, NULL) ==
-	            SQLITE_OK;
+	bool done = log_begin_read(log);
 
 	for (int i = 0; done && i < NAMES_CHUNK && next->len; i++) {
 		struct ev_str name = { 0 };
@@ -415,8 +412,7 @@ fill_names(struct log *log, sqlite3_stmt *find, struct ev_str prefix,
 		}
 		done = log_reset(find);
 	}
-	return done && sqlite3_exec(log->db, "COMMIT", NULL, NULL, NULL) ==
-	                       SQLITE_OK;
+	return done && log_end_read(log);
 }
 
 enum ev_status

@@ -515,7 +515,8 @@ check_file(struct check *check)
 	return each_row(check, "PRAGMA quick_check(20)", report_file) &&
 	       each_row(check, "PRAGMA integrity_check(definition)",
 	                report_file) &&
-	       each_row(check, "PRAGMA integrity_check(type)", report_file);
+	       each_row(check, "PRAGMA integrity_check(type)", report_file) &&
+	       each_row(check, "PRAGMA integrity_check(model)", report_file);
 }
 
 /* The next row of both; -1: only the file has one, 1: only we. */
@@ -531,7 +532,7 @@ compare_schemas(sqlite3_stmt *file, sqlite3_stmt *ours, bool *same)
 	return our_row - file_row;
 }
 
-/* What the file says its tables and its view are, against what we make. */
+/* What the file says its tables and its views are, against what we make. */
 static bool
 check_schema(struct check *check)
 {
