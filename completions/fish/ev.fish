@@ -50,6 +50,30 @@ function __ev_takes -a command word
     end
 end
 
+# The first operand on the line.
+function __ev_operand -a command
+    set -l words (__ev_words)
+    set -l i 2
+    while test $i -le (count $words)
+        if test -n "$(__ev_takes $command $words[$i])"
+            set i (math $i + 1)
+        else if not string match -q -- '-?*' $words[$i]
+            string collect -- $words[$i]
+            return
+        end
+        set i (math $i + 1)
+    end
+end
+
+# Read models, those of the log and those that it could have.
+function __ev_models
+    begin
+        ev-check --list projections
+        ev-project $argv --list |
+            string replace -rf '^\{"name":"([^"]*)".*' '$1'
+    end | sort -u
+end
+
 # Values of an option, or, for '', operands.
 function __ev_values -a command option typed operands
     set -l log $argv[5..-1]
@@ -66,8 +90,16 @@ function __ev_values -a command option typed operands
             ev-check --list catalogs
         case --category
             ev-check --list categories
+        case --projection
+            ev-check --list projections
+            __fish_complete_path $typed
         case --format
-            printf '%s\n' canonical native cloudevents table
+            switch $command
+                case ev-get ev-project
+                    printf '%s\n' ndjson table
+                case '*'
+                    printf '%s\n' canonical native cloudevents table
+            end
         case --priority --min-priority
             printf '%s\n' info action urgent critical
         case --expect
@@ -77,7 +109,7 @@ function __ev_values -a command option typed operands
                 case ev-cat
                     printf '%s\n' streams types actors catalogs
                 case ev-check
-                    printf '%s\n' types catalogs categories
+                    printf '%s\n' types catalogs categories projections
             end
         case --log --rejects
             __fish_complete_path $typed
@@ -91,8 +123,21 @@ function __ev_values -a command option typed operands
                         ev-check --list types
                     end
                     __fish_complete_path $typed
-                case ev-check ev-from-github
+                case ev-check ev-fold ev-from-github
                     __fish_complete_path $typed
+                case ev-get
+                    if test $operands -eq 0
+                        __ev_models $log
+                        __fish_complete_path $typed
+                    else
+                        ev-get $log --stale -n 200 --where "key>=$typed" \
+                            (__ev_operand $command) | jq -r .key
+                    end
+                case ev-project
+                    __ev_models $log
+                    __fish_complete_path $typed
+                case ev-why ev-bisect
+                    test $operands -gt 0 || ev-check --list projections
                 case rig-demo
                     __fish_complete_directories $typed
                 case rig-hooks
@@ -161,7 +206,7 @@ function __ev_complete
     __ev_values $command '' "$typed" $operands $log
 end
 
-for command in ev ev-append ev-cat ev-check ev-from-github ev-verify ev-watch \
-        rig-demo rig-hooks
+for command in ev ev-append ev-bisect ev-cat ev-check ev-fold ev-from-github \
+        ev-get ev-project ev-verify ev-watch ev-why rig-demo rig-hooks
     complete -c $command -f -a '(__ev_complete)'
 end

@@ -14,7 +14,7 @@
 /* One commit: as many events as it takes to pay for its sync, few enough to
    stay in memory and to be acknowledged soon. */
 enum {
-	GROUP_EVENTS = 4096,
+	GROUP_EVENTS = 8192,
 	GROUP_BYTES = 4 * 1024 * 1024,
 	GROUP_MICROS = 50 * 1000
 };

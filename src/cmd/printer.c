@@ -1,12 +1,10 @@
 #include "cmd/printer.h"
 
-#include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "adapter/catalog_files.h"
-#include "base/opt.h"
 #include "cmd/cli.h"
+#include "cmd/terminal.h"
 
 bool
 printer_parse_form(const char *text, enum printer_form *form)
@@ -26,37 +24,16 @@ printer_parse_form(const char *text, enum printer_form *form)
 	return false;
 }
 
-/* Columns of the terminal, or what $COLUMNS says; 0: no terminal, do not cut. */
-static int
-terminal_width(void)
-{
-	const char *columns = getenv("COLUMNS");
-	struct winsize size;
-	int64_t width;
-
-	if (!isatty(STDOUT_FILENO))
-		return 0;
-	if (columns && ev_opt_int(columns, 20, 10000, &width))
-		return (int)width;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
-		return size.ws_col;
-	return 80;
-}
-
 enum ev_status
 printer_open(struct printer *printer, struct ev_store *store,
              struct ev_err *err)
 {
-	const char *no_colour = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
 	enum ev_status status;
 
 	printer->out.fd = STDOUT_FILENO;
 	printer->terminal = isatty(STDOUT_FILENO);
 	printer->table.width = terminal_width();
-	printer->table.colour = printer->table.width > 0 &&
-	                        !(no_colour && *no_colour) &&
-	                        !(term && strcmp(term, "dumb") == 0);
+	printer->table.colour = terminal_has_colour();
 	status = ev_catalogs_open(&printer->catalogs, store, err);
 	/* reading a log must not depend on somebody's half-edited file */
 	if (status == EV_BAD_INPUT)

@@ -25,7 +25,8 @@ needs_document(const struct ev_rule *rule)
 	return false;
 }
 
-/* Finds the document that the rule is about. */
+/* Finds the document that the rule is about. Rules without a key of their own
+   are all about the same one, which is sought once. */
 static enum ev_status
 find_document(struct run *run, const struct ev_projection *p,
               const struct ev_rule *rule)
@@ -34,13 +35,20 @@ find_document(struct run *run, const struct ev_projection *p,
 	struct ev_buf *key = &run->fold->key;
 	enum ev_status status;
 
+	if (!own && run->usual) {
+		run->document = run->usual;
+		return EV_OK;
+	}
 	ev_buf_reset(key);
 	if (p != run->fold->projection)
 		ev_buf_add_char(key, EV_FOLD_NOTE);
 	status = fold_key(run, own ? rule->keys : p->keys,
 	                  own ? rule->key_count : p->key_count, key);
-	return status ? status
-	              : fold_document(run, ev_buf_str(key), &run->document);
+	if (!status)
+		status = fold_document(run, ev_buf_str(key), &run->document);
+	if (!status && !own)
+		run->usual = run->document;
+	return status;
 }
 
 static bool
@@ -106,6 +114,8 @@ static enum ev_status
 prepare_handler(struct run *run, const struct ev_projection *p,
                 const struct ev_handler *handler)
 {
+	/* of notes it may have been sought already */
+	run->usual = p == run->fold->projection ? NULL : run->note;
 	for (size_t i = 0; i < handler->count; i++) {
 		const struct ev_rule *rule = &handler->rules[i];
 

@@ -76,6 +76,7 @@ struct run {
 	struct ev_fold *fold;
 	const struct ev_line *line;
 	struct document *document; /* NULL: no key yet */
+	struct document *usual; /* by the projection's key, once sought */
 	struct document *note;
 	bool note_sought;
 	struct ev_str element; /* of `each` */

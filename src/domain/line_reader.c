@@ -185,24 +185,28 @@ take_canonical(struct ev_line *line, struct ev_str text, yyjson_val *root)
 		if (!is_named(key, shaped->name))
 			return false;
 		value = yyjson_obj_iter_get_val(key);
-		size = measure(value);
 		at += shaped->name.len + 3;
+		size = unsafe_yyjson_get_len(value);
 		switch (shaped->shape) {
 		case OBJECT:
-			if (!yyjson_is_obj(value))
+			if (!unsafe_yyjson_is_obj(value))
 				return false;
+			size = measure(value);
 			*slice_of(line, shaped) = (struct ev_str){ at, size };
 			break;
 		case TEXT_OR_NULL:
-			*slice_of(line, shaped) = (struct ev_str){ 0 };
-			if (yyjson_is_null(value))
+			if (unsafe_yyjson_is_null(value)) {
+				*slice_of(line, shaped) = (struct ev_str){ 0 };
+				size = 4;
 				break;
+			}
 			/* fall through */
 		case TEXT:
-			if (!yyjson_is_str(value))
+			if (!unsafe_yyjson_is_str(value))
 				return false;
 			*slice_of(line, shaped) = (struct ev_str){ at + 1,
-			                                           size - 2 };
+			                                           size };
+			size += 2;
 			break;
 		case NUMBER:
 			if (!take_number(line, shaped, value))
@@ -210,6 +214,7 @@ take_canonical(struct ev_line *line, struct ev_str text, yyjson_val *root)
 			break;
 		case PRIORITY:
 			line->priority = ev_priority_parse(ev_json_text(value));
+			size += 2;
 			break;
 		}
 		at += size + 1;

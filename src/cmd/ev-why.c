@@ -1,0 +1,311 @@
+/*
+ * ev-why: prints the events that a document of a read model was folded from,
+ * or those of them that changed one of its members. It folds the log again, in
+ * memory, and stores nothing.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd/cli.h"
+#include "cmd/history.h"
+#include "cmd/where.h"
+
+struct options {
+	const char *log;
+	enum printer_form form;
+	const char *name;
+	const char *key;
+	const char *member; /* NULL: all of the document */
+};
+
+static const char usage[] =
+"usage: ev-why [-l LOG] [-f FORM] NAME KEY [MEMBER]\n"
+"Print the events behind a document of a read model, or behind one of its\n"
+"members (a.b), in order.\n"
+"\n"
+"  -f, --format FORM  canonical, native, cloudevents or table\n"
+"  -l, --log LOG      the log (default: $EV_LOG, else\n"
+"                     $XDG_STATE_HOME/ev/log.db)\n"
+"  -h, --help         print this\n"
+"      --version      print versions\n"
+"\n"
+"Exit status: 0 done, 1 there is no such event, 64 usage, 65 a projection is\n"
+"wrong, or an event cannot be printed in that form, 69 log unreachable,\n"
+"74 reading or writing failed.\n";
+
+enum { OPT_VERSION = 256 };
+
+static const struct option long_options[] = {
+	{ "format", required_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "log", required_argument, NULL, 'l' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 }
+};
+
+/* Fills the options; -1: go on, else the exit status. */
+static int
+parse_options(int argc, char **argv, struct options *options)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "f:hl:", long_options, NULL)) != -1)
+		switch (c) {
+		case 'f':
+			if (!printer_parse_form(optarg, &options->form))
+				return cli_usage("-f '%s': expected canonical, "
+				                 "native, cloudevents or table",
+				                 optarg);
+			break;
+		case 'h':
+			return cli_help(usage);
+		case 'l':
+			options->log = optarg;
+			break;
+		case OPT_VERSION:
+			return cli_version();
+		default:
+			return cli_bad_option(argv);
+		}
+	if (argc - optind < 2 || argc - optind > 3)
+		return cli_usage("expected NAME KEY, and MEMBER if you like");
+	options->name = argv[optind];
+	options->key = argv[optind + 1];
+	options->member = argv[optind + 2];
+	return -1;
+}
+
+/* The documents of one level whose changes we look for. */
+struct watch {
+	struct ev_fold *fold;
+	struct ev_str *keys; /* sorted */
+	size_t count, room;
+	const char *member; /* NULL: whatever changes */
+	struct ev_buf value; /* of the member, before */
+	struct ev_buf text;
+	struct watch *next; /* what comes of the next level is watched there */
+	struct ev_arena *arena;
+};
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	return ev_str_compare(*(const struct ev_str *)a,
+	                      *(const struct ev_str *)b);
+}
+
+/* Sources come in the order of their keys, so it stays sorted. */
+static void
+add_key(struct watch *watch, struct ev_str key)
+{
+	if (watch->count == watch->room) {
+		watch->room = watch->room ? 2 * watch->room : 16;
+		watch->keys = ev_mem_resize(watch->keys, watch->room *
+		                            sizeof *watch->keys);
+	}
+	watch->keys[watch->count++] = ev_arena_dup(watch->arena, key);
+}
+
+/* The watched member of a document that is shown as `json`; {0}: none or
+   null. */
+static struct ev_buf
+member_of(const struct watch *watch, struct ev_str json)
+{
+	struct ev_buf value = { 0 };
+	yyjson_val *found;
+	yyjson_doc *doc;
+	struct ev_err err;
+
+	if (ev_json_parse(&doc, json, NULL, &err))
+		return value;
+	found = where_find(yyjson_doc_get_root(doc), ev_str(watch->member));
+	if (found && !yyjson_is_null(found))
+		ev_json_write(&value, found);
+	yyjson_doc_free(doc);
+	return value;
+}
+
+/* What the member is before the first event. */
+static void
+watch_start(struct watch *watch, const struct ev_projection *p)
+{
+	struct ev_buf start = { 0 };
+	struct ev_err err;
+
+	for (size_t i = 0; i < p->slot_count; i++)
+		if (p->slots[i].start.ptr) {
+			ev_buf_add_char(&start, start.len ? ',' : '{');
+			ev_buf_printf(&start, "\"%.*s\":",
+			              EV_FMT(p->slots[i].name));
+			ev_buf_add_str(&start, p->slots[i].start);
+		}
+	ev_buf_add_str(&start, start.len ? EV_STR("}") : EV_STR("{}"));
+	ev_buf_reset(&watch->text);
+	if (!ev_fold_show(watch->fold, *watch->keys, ev_buf_str(&start),
+	                  &watch->text, &err))
+		watch->value = member_of(watch, ev_buf_str(&watch->text));
+	ev_buf_release(&start);
+}
+
+static bool
+has_changed(struct watch *watch, const struct ev_document *document)
+{
+	struct ev_buf value;
+	bool same;
+
+	ev_buf_reset(&watch->text);
+	ev_fold_write(watch->fold, document, EV_FOLD_SHOWN, &watch->text);
+	value = member_of(watch, ev_buf_str(&watch->text));
+	same = ev_str_equal(ev_buf_str(&value), ev_buf_str(&watch->value));
+	ev_buf_release(&watch->value);
+	watch->value = value;
+	return !same;
+}
+
+/* Is one of the documents among those that we look for? */
+static bool
+saw(struct watch *watch, struct ev_document *touched)
+{
+	for (; touched; touched = touched->next_touched)
+		if (bsearch(&touched->key, watch->keys, watch->count,
+		            sizeof *watch->keys, compare_keys) &&
+		    (!watch->member || has_changed(watch, touched)))
+			return true;
+	return false;
+}
+
+static void
+see_source(void *context, const struct ev_document *source,
+           struct ev_document *touched)
+{
+	struct watch *watch = context;
+
+	if (saw(watch, touched))
+		add_key(watch->next, source->key);
+}
+
+/*
+ * With `from`: every level is folded to its end, and then, from the document
+ * down, each level tells which documents below it are behind it.
+ */
+static enum ev_status
+descend(struct history *history, struct watch *watches, struct ev_err *err)
+{
+	size_t last = history->count - 1;
+	struct ev_document *touched;
+	enum ev_status status;
+	int64_t position;
+
+	if (!last)
+		return EV_OK;
+	while (!(status = history_next(history, &position, &touched, err)))
+		;
+	if (status != EV_NO)
+		return status;
+	for (size_t i = last; i-- > 1;)
+		history_refold(history, i, NULL, NULL);
+	for (size_t i = 0; i < last; i++)
+		history_refold(history, i, see_source, &watches[i]);
+	return history_rewind(history, err);
+}
+
+static enum ev_status
+print_events(struct history *history, struct watch *watch,
+             struct printer *printer, int64_t *count, struct ev_err *err)
+{
+	struct ev_document *touched;
+	enum ev_status status;
+	int64_t position;
+
+	if (!watch->count)
+		return EV_OK;
+	while (!(status = history_next(history, &position, &touched, err)) &&
+	       !printer->out.error) {
+		if (!saw(watch, touched))
+			continue;
+		++*count;
+		status = history_print(history, printer, position, err);
+		if (status)
+			break;
+	}
+	return status == EV_NO ? EV_OK : status;
+}
+
+static enum ev_status
+explain(const struct options *options, struct history *history,
+        struct printer *printer, int64_t *count, struct ev_err *err)
+{
+	struct watch watches[HISTORY_LEVELS] = { 0 };
+	size_t last = history->count - 1;
+	enum ev_status status;
+
+	for (size_t i = 0; i <= last; i++) {
+		watches[i].fold = history->levels[i].fold;
+		watches[i].arena = &history->arena;
+		watches[i].next = &watches[i + 1 <= last ? i + 1 : i];
+	}
+	add_key(watches, history->key);
+	watches->member = options->member;
+	if (options->member)
+		watch_start(watches, history->levels->projection);
+	status = descend(history, watches, err);
+	if (!status)
+		status = print_events(history, &watches[last], printer, count,
+		                      err);
+	for (size_t i = 0; i <= last; i++) {
+		free(watches[i].keys);
+		ev_buf_release(&watches[i].value);
+		ev_buf_release(&watches[i].text);
+	}
+	return status;
+}
+
+static enum ev_status
+run(const struct options *options, struct printer *printer, int64_t *count,
+    struct ev_err *err)
+{
+	struct history history = { 0 };
+	enum ev_status status, flushed;
+	struct ev_err later;
+
+	status = history_open(&history, options->log, options->name,
+	                      options->key, err);
+	if (!status && options->member)
+		status = history_check(&history, ev_str(options->member),
+		                       err);
+	if (!status)
+		status = printer_open(printer, history.store, err);
+	if (!status)
+		status = explain(options, &history, printer, count, err);
+	flushed = printer_flush(printer, status ? &later : err);
+	if (!status)
+		history_say_parked(&history);
+	history_close(&history);
+	return status ? status : flushed;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = { 0 };
+	struct printer printer = { .out = { .fd = STDOUT_FILENO } };
+	enum ev_status status;
+	struct ev_err err;
+	int64_t count = 0;
+	int result;
+
+	cli_start("ev-why");
+	if ((result = parse_options(argc, argv, &options)) >= 0)
+		return result;
+	printer.form = options.form;
+	cli_catch_signals();
+	status = run(&options, &printer, &count, &err);
+	if (status)
+		cli_fail(status, &err);
+	else
+		status = printer.worst ? printer.worst
+		                       : count ? EV_OK : EV_NO;
+	printer_close(&printer);
+	return cli_end(status);
+}
