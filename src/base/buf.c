@@ -32,22 +32,6 @@ ev_buf_reserve(struct ev_buf *buf, size_t more)
 }
 
 void
-ev_buf_add(struct ev_buf *buf, const void *bytes, size_t len)
-{
-	if (!len)
-		return;
-	memcpy(ev_buf_reserve(buf, len), bytes, len);
-	buf->len += len;
-}
-
-void
-ev_buf_add_char(struct ev_buf *buf, char c)
-{
-	*ev_buf_reserve(buf, 1) = c;
-	buf->len++;
-}
-
-void
 ev_buf_add_int(struct ev_buf *buf, long long number)
 {
 	char digits[24];

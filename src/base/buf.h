@@ -19,8 +19,25 @@ void ev_buf_release(struct ev_buf *buf);
 /* Makes room for `more` bytes after len and returns where they go. */
 char *ev_buf_reserve(struct ev_buf *buf, size_t more);
 
-void ev_buf_add(struct ev_buf *buf, const void *bytes, size_t len);
-void ev_buf_add_char(struct ev_buf *buf, char c);
+static inline void
+ev_buf_add(struct ev_buf *buf, const void *bytes, size_t len)
+{
+	if (!len)
+		return;
+	if (buf->cap - buf->len < len)
+		ev_buf_reserve(buf, len);
+	memcpy(buf->ptr + buf->len, bytes, len);
+	buf->len += len;
+}
+
+static inline void
+ev_buf_add_char(struct ev_buf *buf, char c)
+{
+	if (buf->len == buf->cap)
+		ev_buf_reserve(buf, 1);
+	buf->ptr[buf->len++] = c;
+}
+
 void ev_buf_add_int(struct ev_buf *buf, long long number);
 void ev_buf_printf(struct ev_buf *buf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

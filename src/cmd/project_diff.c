@@ -1,5 +1,6 @@
 #include "cmd/project.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "cmd/cli.h"
@@ -49,6 +50,7 @@ print_difference(struct project *project, const struct shown_document *before,
 {
 	struct ev_buf line = { 0 };
 
+	assert(before || after);
 	ev_buf_add_str(&line, EV_STR("{\"key\":\""));
 	/* a slice is escaped already */
 	ev_buf_add_str(&line, before ? before->key : after->key);

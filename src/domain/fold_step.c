@@ -73,7 +73,7 @@ json_of(struct ev_fold *fold, const struct ev_value *value)
 	struct ev_str kept;
 
 	if (value->kind == EV_VALUE_JSON)
-		return (struct ev_str){ value->u.json.ptr, value->u.json.len };
+		return ev_value_json(value);
 	ev_value_write(value, &text);
 	kept = fold_copy(fold, ev_buf_str(&text));
 	ev_buf_release(&text);
@@ -147,8 +147,7 @@ are_counts(const struct ev_value *now, struct ev_str name)
 	}
 	if (!ev_value_can_be(now, '{'))
 		return false;
-	json = ev_scan_find((struct ev_str){ now->u.json.ptr,
-	                                     now->u.json.len }, name);
+	json = ev_scan_find(ev_value_json(now), name);
 	return !json.ptr || ev_scan_is_number(json) || ev_scan_is_null(json);
 }
 
@@ -204,8 +203,8 @@ prepare_sum(struct run *run, const struct step *step,
 		return fault(run, step->operation,
 		             "what is there is no number");
 	if (step->number.big ||
-	    (now->kind == EV_VALUE_NUMBER && now->u.number.big) ||
-	    (now->kind == EV_VALUE_JSON && now->u.json.len > 18))
+	    (now->kind == EV_VALUE_NUMBER && now->u.number->big) ||
+	    ev_value_json(now).len > 18)
 		fits = !ev_number_parse(&sum, json_of(run->fold, now)) ||
 		       ev_number_add(&sum, &step->number);
 	ev_number_release(&sum);
@@ -456,6 +455,11 @@ fold_apply(struct ev_fold *fold, struct step *step)
 		return;
 	switch (step->operation->kind) {
 	case EV_SET:
+		if (step->operation->value.kind == EV_SOURCE_LITERAL) {
+			ev_value_lend(&fold->pool, value, step->value);
+			break;
+		}
+		/* fall through */
 	case EV_MIN:
 	case EV_MAX:
 		ev_value_set(&fold->pool, value, step->value);

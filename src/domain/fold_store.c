@@ -161,8 +161,8 @@ start(struct ev_fold *fold, struct document *document)
 
 	for (size_t i = 0; i < p->slot_count; i++)
 		if (p->slots[i].start.ptr)
-			ev_value_set(&fold->pool, &document->slots[i],
-			             p->slots[i].start);
+			ev_value_lend(&fold->pool, &document->slots[i],
+			              p->slots[i].start);
 }
 
 static void
@@ -367,18 +367,18 @@ add_value(struct ev_number *sum, const struct ev_value *value)
 	struct ev_scan scan;
 	bool fits = true;
 
-	switch (value->kind) {
+	switch ((enum ev_value_kind)value->kind) {
 	case EV_VALUE_NONE:
 	case EV_VALUE_LIST:
 		break;
 	case EV_VALUE_NUMBER:
-		return ev_number_add(sum, &value->u.number);
+		return ev_number_add(sum, value->u.number);
 	case EV_VALUE_MAP:
 		for (uint32_t i = 0; fits && i < value->u.map->count; i++)
 			fits = add_value(sum, &value->u.map->entries[i].value);
 		break;
 	case EV_VALUE_JSON:
-		json = (struct ev_str){ value->u.json.ptr, value->u.json.len };
+		json = ev_value_json(value);
 		if (*json.ptr != '{')
 			return add_json(sum, json);
 		scan = ev_scan_begin(json);
@@ -431,7 +431,7 @@ find_time(struct ev_fold *fold, const struct document *document,
 
 	if (!value || value->kind != EV_VALUE_JSON)
 		return false;
-	json = (struct ev_str){ value->u.json.ptr, value->u.json.len };
+	json = ev_value_json(value);
 	return ev_scan_is_string(json) &&
 	       ev_time_parse(ev_scan_text(json), time);
 }

@@ -123,8 +123,7 @@ document_value(struct ev_fold *fold, const struct document *document,
 	if (value->kind == EV_VALUE_NONE)
 		return (struct ev_str){ 0 };
 	if (value->kind == EV_VALUE_JSON)
-		return fold_copy(fold, (struct ev_str){ value->u.json.ptr,
-		                                   value->u.json.len });
+		return fold_copy(fold, ev_value_json(value));
 	ev_value_write(value, &text);
 	kept = fold_copy(fold, ev_buf_str(&text));
 	ev_buf_release(&text);

@@ -207,14 +207,17 @@ ev_value_clear(struct ev_pool *pool, struct ev_value *value)
 	struct ev_items *list = value->u.list;
 	struct ev_map *map = value->u.map;
 
-	switch (value->kind) {
+	switch ((enum ev_value_kind)value->kind) {
 	case EV_VALUE_NONE:
 		break;
 	case EV_VALUE_JSON:
-		pool_give(pool, value->u.json.ptr, value->u.json.room);
+		if (value->room)
+			pool_give(pool, (char *)value->u.json,
+			          (size_t)1 << value->room);
 		break;
 	case EV_VALUE_NUMBER:
-		ev_number_release(&value->u.number);
+		ev_number_release(value->u.number);
+		pool_give(pool, value->u.number, sizeof *value->u.number);
 		break;
 	case EV_VALUE_LIST:
 		ev_items_drop(pool, list, 0, list->count);
@@ -237,36 +240,38 @@ ev_value_set(struct ev_pool *pool, struct ev_value *value, struct ev_str json)
 {
 	size_t room;
 
-	if (value->kind != EV_VALUE_JSON || value->u.json.room < json.len) {
-		char *ptr = pool_take(pool, json.len, &room);
+	if (value->kind != EV_VALUE_JSON || !value->room ||
+	    (size_t)1 << value->room < json.len) {
+		void *block = pool_take(pool, json.len, &room);
 
 		ev_value_clear(pool, value);
 		value->kind = EV_VALUE_JSON;
-		value->u.json.ptr = ptr;
-		value->u.json.room = (uint32_t)room;
+		value->room = (uint8_t)class_of(room);
+		value->u.json = block;
 	}
-	memcpy(value->u.json.ptr, json.ptr, json.len);
-	value->u.json.len = (uint32_t)json.len;
+	memcpy((char *)value->u.json, json.ptr, json.len);
+	value->len = (uint32_t)json.len;
 }
 
-static struct ev_str
-json_of(const struct ev_value *value)
+void
+ev_value_lend(struct ev_pool *pool, struct ev_value *value, struct ev_str json)
 {
-	if (value->kind != EV_VALUE_JSON)
-		return (struct ev_str){ 0 };
-	return (struct ev_str){ value->u.json.ptr, value->u.json.len };
+	ev_value_clear(pool, value);
+	value->kind = EV_VALUE_JSON;
+	value->len = (uint32_t)json.len;
+	value->u.json = json.ptr;
 }
 
 static bool
 is_empty(const struct ev_value *value)
 {
-	return value->kind == EV_VALUE_NONE || ev_scan_is_null(json_of(value));
+	return value->kind == EV_VALUE_NONE || ev_scan_is_null(ev_value_json(value));
 }
 
 bool
 ev_value_can_be(const struct ev_value *value, char kind)
 {
-	struct ev_str json = json_of(value);
+	struct ev_str json = ev_value_json(value);
 
 	if (is_empty(value))
 		return true;
@@ -287,22 +292,24 @@ struct ev_number *
 ev_value_number(struct ev_pool *pool, struct ev_value *value)
 {
 	struct ev_number number = { 0 };
+	size_t room;
 
 	if (value->kind == EV_VALUE_NUMBER)
-		return &value->u.number;
-	if (!is_empty(value) && (!ev_scan_is_number(json_of(value)) ||
-	                         !ev_number_parse(&number, json_of(value))))
+		return value->u.number;
+	if (!is_empty(value) && (!ev_scan_is_number(ev_value_json(value)) ||
+	                         !ev_number_parse(&number, ev_value_json(value))))
 		return NULL;
 	ev_value_clear(pool, value);
 	value->kind = EV_VALUE_NUMBER;
-	value->u.number = number;
-	return &value->u.number;
+	value->u.number = pool_take(pool, sizeof number, &room);
+	*value->u.number = number;
+	return value->u.number;
 }
 
 struct ev_items *
 ev_value_list(struct ev_pool *pool, struct ev_value *value)
 {
-	struct ev_str json = json_of(value), item;
+	struct ev_str json = ev_value_json(value), item;
 	struct ev_scan scan = ev_scan_begin(json);
 	struct ev_items *list;
 	size_t room;
@@ -324,7 +331,7 @@ ev_value_list(struct ev_pool *pool, struct ev_value *value)
 struct ev_map *
 ev_value_map(struct ev_pool *pool, struct ev_value *value)
 {
-	struct ev_str json = json_of(value), name, member;
+	struct ev_str json = ev_value_json(value), name, member;
 	struct ev_scan scan = ev_scan_begin(json);
 	struct ev_map *map;
 	size_t room;
@@ -380,15 +387,15 @@ write_map(const struct ev_map *map, struct ev_buf *out)
 void
 ev_value_write(const struct ev_value *value, struct ev_buf *out)
 {
-	switch (value->kind) {
+	switch ((enum ev_value_kind)value->kind) {
 	case EV_VALUE_NONE:
 		ev_buf_add_str(out, EV_STR("null"));
 		break;
 	case EV_VALUE_JSON:
-		ev_buf_add_str(out, json_of(value));
+		ev_buf_add_str(out, ev_value_json(value));
 		break;
 	case EV_VALUE_NUMBER:
-		ev_number_format(out, &value->u.number);
+		ev_number_format(out, value->u.number);
 		break;
 	case EV_VALUE_LIST:
 		write_list(value->u.list, out);

@@ -29,18 +29,27 @@ enum ev_value_kind {
 	EV_VALUE_MAP
 };
 
+/* Small, as a document has many. */
 struct ev_value {
-	enum ev_value_kind kind;
+	uint8_t kind;
+	uint8_t room; /* of JSON: its block has 2^room bytes; 0: lent */
+	uint32_t len; /* of JSON */
 	union {
-		struct {
-			char *ptr; /* of the pool */
-			uint32_t len, room;
-		} json;
-		struct ev_number number;
+		const char *json;
+		struct ev_number *number;
 		struct ev_items *list;
 		struct ev_map *map;
 	} u;
 };
+
+/* {0} for a value of another kind. */
+static inline struct ev_str
+ev_value_json(const struct ev_value *value)
+{
+	if (value->kind != EV_VALUE_JSON)
+		return (struct ev_str){ 0 };
+	return (struct ev_str){ value->u.json, value->len };
+}
 
 struct ev_items {
 	uint32_t count, room;
@@ -61,8 +70,11 @@ struct ev_map {
 /* Not there any more. */
 void ev_value_clear(struct ev_pool *pool, struct ev_value *value);
 
+/* A copy; or bytes that outlive the value, which are not copied. */
 void ev_value_set(struct ev_pool *pool, struct ev_value *value,
                   struct ev_str json);
+void ev_value_lend(struct ev_pool *pool, struct ev_value *value,
+                   struct ev_str json);
 
 /*
  * The value as a number, list or map; one that is not there or null becomes 0

@@ -1,7 +1,6 @@
-#!/bin/sh
-# The budgets of folds, read models and inline projections; called by run, with
-# its functions. What a fold answers is compared with what jq and SQLite answer.
-# shellcheck shell=sh disable=SC2154 # run's variables
+# shellcheck shell=sh disable=SC2154 # the variables are run's
+# The budgets of folds, read models and inline projections; a part of run. What
+# a fold answers must be what jq and SQLite answer.
 
 folds="-p tests/bench/issue-state.yaml -p tests/bench/day-cost.yaml"
 "$bin/ev-cat" -l "$dir/ready.db" >"$dir/canonical.ndjson"
@@ -64,9 +63,9 @@ judge 'fold of 2 projections : 0.6 s a million' "${figures%% *} ms" \
 
 # From nothing, read and folded and saved.
 cp "$dir/ready.db" "$dir/model.db"
-"$bin/ev-project" -q -l "$dir/model.db" issue-status
+"$bin/ev-project" -l "$dir/model.db" issue-status
 figures=$("$dir/measure" pair 3 \
-	"$bin/ev-project -q -l $dir/model.db --rebuild issue-status" true)
+	"$bin/ev-project -l $dir/model.db --rebuild issue-status" true)
 rate=$(echo "$events ${figures%% *}" | awk '{ printf "%d", $1 / $2 }')
 judge 'rebuild of issue-status, k events/s : 500' "$rate" 500 \
 	"$(awk -v r="$rate" 'BEGIN { printf "%.2f", 500 / r }')" 1
@@ -79,7 +78,7 @@ pair 'ev-get of one document : sqlite3 select' 200 1.0 \
 cat >"$dir/inline.sh" <<END
 rm -f "$dir"/inline.db*
 "$bin/ev-append" -q -l "$dir/inline.db" HEARTBEAT agentId=a
-"$bin/ev-project" -q -l "$dir/inline.db" issue-status agent-status agent-queue
+"$bin/ev-project" -l "$dir/inline.db" issue-status agent-status agent-queue
 "$bin/ev-append" -q -l "$dir/inline.db" "$dir/events.ndjson"
 END
 pair 'bulk append, 3 inline projections : none' 3 1.6 "sh $dir/inline.sh" \

@@ -4,7 +4,7 @@
 #include "domain/fold.h"
 
 /* Documents that are remembered from one commit to the next. */
-enum { REMEMBER_BYTES = 64 * 1024 * 1024 };
+enum { REMEMBER_BYTES = 8 * 1024 * 1024 };
 
 struct model {
 	struct log *log;
