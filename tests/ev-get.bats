@@ -151,6 +151,18 @@ keys() {
 	[ "$(keys spent --sort models.m.1)" = 'dev-1 dev-2 dev-3 dev-4 ' ]
 }
 
+@test "-m: the key and these members, in this order, parts of members too" {
+	[ "$(ev-get spent dev-1 -m models.m.1 -m cost -m nothing)" = \
+		'{"key":"dev-1","models.m.1":1,"cost":12.15}' ]
+	[ "$(ev-get spent dev-1 -m key -m each)" = \
+		'{"key":"dev-1","key":"dev-1","each":6.08}' ]
+	[ "$(ev-get spent -f table --member cost --member calls)" = \
+"$(printf '%s\n' 'key    cost   calls' 'dev-1  12.15      2' \
+	'dev-2      9      1')" ]
+	[ "$(ev-get state -m agent --sort title -r | head -n 1)" = '{"key":"a/b#2"}' ]
+	run -64 ev-get state -m ''
+}
+
 @test "-r and -n without --sort go by key" {
 	[ "$(keys state -r)" = 'a/b#2 a/b#1 ' ]
 	[ "$(keys state -n 1)" = 'a/b#1 ' ]

@@ -183,6 +183,18 @@ shown() { # BEGINNING
 	[[ $output != *rejected* ]]
 }
 
+@test "the read models that it shows are folds of its log" {
+	diff <(shown 'ev-get agent-status') <(ev-get agent-status -f table)
+	diff <(shown 'ev-get daily-cost' | awk '{ print $1, $2 }') \
+		<(ev-cat -t TOKEN_USAGE | jq -rs '["key cost"] + (group_by(.data.agentId)
+			| map("\(.[0].timestamp[:10])/\(.[0].data.agentId)/acme/almanac "
+			+ (map(.data.costUsd * 1e6 | round) | add | tostring
+			| "0." + "000000"[:6 - length] + .))) | .[]')
+	[ "$(ev-get issue-status --where state=done -m state | wc -l)" -eq 6 ]
+	shown 'ev-why issue-status' | grep -q CI_FAILED
+	shown 'ev-get issue-status --at' | grep -q queued
+}
+
 @test "the watch saw the whole life of its issue" {
 	[ "$(ev-cat -s acme/almanac#6 --count)" -eq 12 ]
 	diff -b <(shown ev-watch) <(ev-cat -s acme/almanac#6 -f table)

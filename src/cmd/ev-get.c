@@ -27,6 +27,7 @@ struct options {
 	struct ev_arena arena;
 	struct where where;
 	struct ev_str sort;  /* {0}: by key */
+	struct ev_list members; /* none: all */
 	const char *at;
 	int64_t limit;
 	bool reverse;
@@ -65,6 +66,7 @@ static const char usage[] =
 "  -f, --format FORM          ndjson or table\n"
 "  -l, --log LOG              the log (default: $EV_LOG, else\n"
 "                             $XDG_STATE_HOME/ev/log.db)\n"
+"  -m, --member MEMBER        only key and this member; may be repeated\n"
 "  -n, --limit COUNT          this many at most\n"
 "  -r, --reverse              in the opposite order\n"
 "      --at WHEN              as of this position or time (2h, 2026-04-21,\n"
@@ -87,6 +89,7 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "limit", required_argument, NULL, 'n' },
 	{ "log", required_argument, NULL, 'l' },
+	{ "member", required_argument, NULL, 'm' },
 	{ "reverse", no_argument, NULL, 'r' },
 	{ "sort", required_argument, NULL, OPT_SORT },
 	{ "stale", no_argument, NULL, OPT_STALE },
@@ -111,6 +114,11 @@ take_option(struct options *options, int c, char **argv)
 		return -1;
 	case 'l':
 		options->log = optarg;
+		return -1;
+	case 'm':
+		if (!*optarg)
+			return cli_usage("-m: which member?");
+		ev_list_add(&options->members, ev_str(optarg));
 		return -1;
 	case 'n':
 		if (!ev_opt_int(optarg, 0, INT64_MAX, &options->limit))
@@ -177,7 +185,7 @@ parse_options(int argc, char **argv, struct options *options)
 {
 	int c, result;
 
-	while ((c = getopt_long(argc, argv, "f:hl:n:r", long_options,
+	while ((c = getopt_long(argc, argv, "f:hl:m:n:r", long_options,
 	                        NULL)) != -1) {
 		if (c == 'h')
 			return cli_help(usage);
@@ -200,6 +208,7 @@ static void
 release_options(struct options *options)
 {
 	free(options->keys.list);
+	free(options->members.list);
 	where_release(&options->where);
 	ev_arena_release(&options->arena);
 }
@@ -411,6 +420,36 @@ choose_all(struct get *get, struct ev_err *err)
 
 /* ---- printing */
 
+/* The document of the key and the members that were asked for. */
+static enum ev_status
+pick(const struct get *get, struct found *found, struct ev_arena *arena,
+     struct ev_err *err)
+{
+	const struct ev_list *members = &get->options->members;
+	struct ev_buf json = { 0 };
+	yyjson_val *value;
+	yyjson_doc *doc;
+	enum ev_status status = ev_json_parse(&doc, found->json, NULL, err);
+
+	if (status)
+		return status;
+	ev_buf_printf(&json, "{\"key\":\"%.*s\"", EV_FMT(found->key));
+	for (size_t i = 0; i < members->count; i++) {
+		value = where_find(yyjson_doc_get_root(doc), members->list[i]);
+		if (!value)
+			continue;
+		ev_buf_add_char(&json, ',');
+		ev_json_write_string(&json, members->list[i]);
+		ev_buf_add_char(&json, ':');
+		ev_json_write(&json, value);
+	}
+	ev_buf_add_char(&json, '}');
+	found->json = ev_arena_dup(arena, ev_buf_str(&json));
+	ev_buf_release(&json);
+	yyjson_doc_free(doc);
+	return EV_OK;
+}
+
 static void
 print_lines(struct get *get)
 {
@@ -451,11 +490,17 @@ add_row(struct ev_grid *grid, yyjson_val *document, struct ev_buf *text)
 	}
 }
 
-/* Columns stand as the projection mentions its members. */
+/* Columns stand as they were asked for, or as the projection mentions its
+   members. */
 static void
-add_columns(struct ev_grid *grid, const struct ev_projection *projection)
+add_columns(struct ev_grid *grid, const struct ev_projection *projection,
+            const struct ev_list *members)
 {
 	ev_grid_column(grid, EV_STR("key"));
+	for (size_t i = 0; i < members->count; i++)
+		ev_grid_column(grid, members->list[i]);
+	if (members->count)
+		return;
 	for (size_t i = 0; i < projection->slot_count; i++)
 		ev_grid_column(grid, projection->slots[i].name);
 	for (size_t i = 0; i < projection->derive_count; i++)
@@ -470,7 +515,7 @@ print_table(struct get *get, struct ev_err *err)
 	struct ev_buf text = { 0 };
 	enum ev_status status = EV_OK;
 
-	add_columns(&grid, get->view.projection);
+	add_columns(&grid, get->view.projection, &get->options->members);
 	for (size_t i = 0; i < get->count && !status; i++) {
 		yyjson_doc *doc;
 
@@ -495,10 +540,13 @@ print(struct get *get, struct ev_err *err)
 	struct ev_err later;
 
 	put_in_order(get);
+	for (size_t i = 0; get->options->members.count && !status &&
+	     i < get->count; i++)
+		status = pick(get, &get->list[i], &get->arena, err);
 	get->out.fd = STDOUT_FILENO;
-	if (get->options->table)
+	if (!status && get->options->table)
 		status = print_table(get, err);
-	else
+	else if (!status)
 		print_lines(get);
 	flushed = ev_out_flush(&get->out, "standard output",
 	                       status ? &later : err);

@@ -148,8 +148,9 @@ struct ev_model_step {
 	size_t document_count;
 	const struct ev_parked *parked;
 	size_t parked_count;
-	/* if `to` is the log's end, it takes the place of the live one of its
-	   name (if there is one); if not, EV_NO, and the step is saved */
+	/* it takes the place of the live one of its name (if there is one), if
+	   `to` is not behind that one, and, in mode inline, is the log's end;
+	   if not, EV_NO, and the step is saved */
 	bool promote;
 };
 

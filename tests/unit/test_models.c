@@ -356,12 +356,12 @@ test_documents(void)
 	int64_t id;
 
 	need(append(store, "Sold", "o", 4, -1));
-	id = make(store, "m", EV_MODE_ASYNC, EV_STR("{\"x\":1}"));
+	id = make(store, "m", EV_MODE_INLINE, EV_STR("{\"x\":1}"));
 	found = find(store, id);
 	CHECK(found.count == 1 && !found.model.live &&
 	      found.model.position == 0);
 	CHECK_STR(ev_str(found.name), "m");
-	CHECK_STR(ev_str(found.mode), "async");
+	CHECK_STR(ev_str(found.mode), "inline");
 	CHECK_STR(ev_str(found.definition), "{\"x\":1}");
 	/* as sha256sum says */
 	CHECK(found.model.hash[0] == 0x50 && found.model.hash[31] == 0x22);
@@ -503,6 +503,28 @@ test_snapshot(void)
 	CHECK(end_of(reader) == 2005 && documents(reader, old).len == 0);
 	CHECK_STR(documents(reader, new), "a={\"n\":2} ");
 	reader->ops->close(reader);
+	store->ops->close(store);
+}
+
+/* One that is not inline need not be at the log's end, but no reader may go
+   back. */
+static void
+test_promote_async(void)
+{
+	struct ev_store *store = new_log();
+	int64_t first, second;
+
+	need(append(store, "Sold", "o", 4, -1));
+	first = make(store, "m", EV_MODE_ASYNC, EV_STR("{}"));
+	CHECK(save(store, first, 0, 3, "a", "{}", true) == EV_OK);
+	CHECK(find(store, first).model.live);
+	second = make(store, "m", EV_MODE_ASYNC, EV_STR("{}"));
+	CHECK(save(store, second, 0, 2, "b", "{}", true) == EV_NO);
+	CHECK(find(store, first).model.live);
+	CHECK(!find(store, second).model.live);
+	CHECK(save(store, second, 2, 3, NULL, NULL, true) == EV_OK);
+	CHECK(!find(store, first).model.live);
+	CHECK(find(store, second).model.live);
 	store->ops->close(store);
 }
 
@@ -942,6 +964,7 @@ main(void)
 	test_documents();
 	test_names();
 	test_snapshot();
+	test_promote_async();
 	test_sweep();
 	test_race_to_save();
 	test_kill();

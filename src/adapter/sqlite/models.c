@@ -300,6 +300,22 @@ promote(struct log *log, int64_t model, struct ev_str name)
 	return let_go(log, name, 1) && log_run(promote) && note_change(log);
 }
 
+/* How far one must have come to take the live one's place: no reader goes back,
+   and an append goes on only where the log ends. -1: see log_fail. */
+static int64_t
+far_enough(struct log *log, struct ev_str name, bool kept, int64_t end)
+{
+	sqlite3_stmt *find = log_statement(log, SQL_MODEL_LIVE);
+	int64_t position = 0;
+
+	if (kept)
+		return end;
+	log_bind(find, 1, name);
+	if (sqlite3_step(find) == SQLITE_ROW)
+		position = sqlite3_column_int64(find, 0);
+	return log_reset(find) ? position : -1;
+}
+
 static enum ev_status
 save(struct log *log, void *context, struct ev_err *err)
 {
@@ -308,7 +324,8 @@ save(struct log *log, void *context, struct ev_err *err)
 	sqlite3_stmt *find = log_statement(log, SQL_MODEL);
 	struct ev_buf name = { 0 };
 	struct ev_head head;
-	bool there, live = false, kept = false, done;
+	bool there, live = false, is_inline = false, done;
+	int64_t enough = 0;
 	enum ev_status status;
 
 	if ((status = log_head(&log->store, &head, err)))
@@ -320,7 +337,7 @@ save(struct log *log, void *context, struct ev_err *err)
 	if (there) {
 		live = sqlite3_column_int(find, 1);
 		ev_buf_add_str(&name, log_column(find, 2));
-		kept = live && sqlite3_column_int(find, 3);
+		is_inline = sqlite3_column_int(find, 3);
 	}
 	done = log_reset(find);
 	if (done && !there) {
@@ -330,8 +347,13 @@ save(struct log *log, void *context, struct ev_err *err)
 		                  "again", log->path);
 	}
 	/* who appends may remember documents of a model that it keeps */
-	done = done && write_step(log, saving) && (!kept || note_change(log));
-	if (step->promote && step->to < head.position)
+	done = done && write_step(log, saving) &&
+	       (!live || !is_inline || note_change(log));
+	if (done && step->promote)
+		enough = far_enough(log, ev_buf_str(&name), is_inline,
+		                    head.position);
+	done = done && enough >= 0;
+	if (step->promote && step->to < enough)
 		status = EV_NO;
 	else if (step->promote && !live)
 		done = done && promote(log, step->model, ev_buf_str(&name));

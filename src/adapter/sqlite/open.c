@@ -81,6 +81,8 @@ static const char *const sql[SQL_COUNT] = {
 	                   " AND value >= ?1 ORDER BY value LIMIT 1",
 	[SQL_MODEL] = "SELECT position, live, name, mode = 'inline', error"
 	              " FROM model WHERE id = ?1 AND live NOT NULL",
+	[SQL_MODEL_LIVE] = "SELECT position FROM model"
+	                   " WHERE name = ?1 AND live = 1",
 	[SQL_MODEL_INLINE] = "SELECT id, position, definition FROM model"
 	                     " WHERE live AND mode = 'inline' ORDER BY name",
 	[SQL_MODEL_ADD] = "INSERT INTO model VALUES ((SELECT models FROM head),"
