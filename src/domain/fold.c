@@ -166,9 +166,7 @@ fold_run(struct run *run, const struct ev_handler *handler,
 		other = prepare_handler(run, fold->projection->notes, noted);
 	if (fold->failure)
 		status = fold->failure;
-	else if (other && other != EV_NO)
-		status = other;
-	else if (status == EV_NO)
+	else if (status == EV_NO || other > EV_NO)
 		status = other;
 	if (!status)
 		for (size_t i = 0; i < fold->steps.count; i++) {

@@ -80,7 +80,7 @@ struct shaped {
 };
 
 #define MEMBER(text, shape, member) \
-	{ { text, sizeof text - 1 }, shape, offsetof(struct ev_line, member) }
+	{ { (text), sizeof(text) - 1 }, shape, offsetof(struct ev_line, member) }
 
 static const struct shaped shapes[EV_MEMBER_COUNT] = {
 	[EV_MEMBER_POSITION] = MEMBER("position", NUMBER, position),
