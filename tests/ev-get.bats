@@ -152,15 +152,26 @@ keys() {
 }
 
 @test "-m: the key and these members, in this order, parts of members too" {
-	[ "$(ev-get spent dev-1 -m models.m.1 -m cost -m nothing)" = \
+	[ "$(ev-get spent dev-1 -m models.m.1 -m cost -m models.no -m cost)" = \
 		'{"key":"dev-1","models.m.1":1,"cost":12.15}' ]
 	[ "$(ev-get spent dev-1 -m key -m each)" = \
-		'{"key":"dev-1","key":"dev-1","each":6.08}' ]
+		'{"key":"dev-1","each":6.08}' ]
 	[ "$(ev-get spent -f table --member cost --member calls)" = \
 "$(printf '%s\n' 'key    cost   calls' 'dev-1  12.15      2' \
 	'dev-2      9      1')" ]
 	[ "$(ev-get state -m agent --sort title -r | head -n 1)" = '{"key":"a/b#2"}' ]
+	[ "$(ev-get spent dev-1 -m key)" = '{"key":"dev-1"}' ]
 	run -64 ev-get state -m ''
+}
+
+@test "a member that no document can have is misspelt, and told" {
+	local option
+	for option in '--where stat=queued' '--sort -title' '-m statue' \
+	    '--where state==queued --where titel=one'; do
+		# shellcheck disable=SC2086 # two words
+		run -64 --separate-stderr ev-get state $option
+		[[ $stderr == "ev-get: documents of 'state' have no member '"* ]]
+	done
 }
 
 @test "-r and -n without --sort go by key" {
@@ -295,6 +306,23 @@ END
 	rm "$EV_PROJECTIONS/state.yaml"
 	run -0 --separate-stderr ev-get state 'a/b#1'
 	[ -z "$stderr" ]
+}
+
+@test "what is no file, or cannot be read, is in nobody's way" {
+	mkdir "$EV_PROJECTIONS/folder.yaml"
+	mkfifo "$EV_PROJECTIONS/pipe.yaml"
+	ln -s gone "$EV_PROJECTIONS/link.yaml"
+	printf '\xef\xbb\xbfprojection: mark\n%s\n' 'catalog: rig
+key: k
+on: { HEARTBEAT: { count: { n: 1 } } }' >"$EV_PROJECTIONS/mark.yaml"
+	[ "$(ev-get mark)" = '{"key":"k","n":1}' ]
+	run -65 --separate-stderr ev-check --list projections
+	[ "$(sort <<<"$output" | paste -sd' ')" = 'mark spent state total' ]
+	[[ $stderr == *"link.yaml': No such file"* ]]
+	run -65 --separate-stderr ev-check
+	[[ $stderr == *"link.yaml': No such file"* ]]
+	run -65 --separate-stderr ev-get link
+	[[ $stderr == *"link.yaml': No such file"* ]]
 }
 
 @test "a file is taken for a name" {

@@ -65,9 +65,9 @@ by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static enum ev_status
-add_file(struct ev_files *files, const char *folder, const char *name,
-         struct ev_err *err)
+/* Folders, pipes and the like are no files, whatever they are called. */
+static void
+add_file(struct ev_files *files, const char *folder, const char *name)
 {
 	struct ev_buf path = { 0 };
 	struct stat info;
@@ -75,10 +75,11 @@ add_file(struct ev_files *files, const char *folder, const char *name,
 	ev_buf_printf(&path, "%s/%s", folder, name);
 	ev_buf_add_char(&path, '\0');
 	if (stat(path.ptr, &info) != 0) {
-		ev_err_set(err, EV_BAD_INPUT, "cannot read %s '%s': %s",
-		           files->path->noun, path.ptr, strerror(errno));
+		/* who needs it will be told; others go on without it */
+		info = (struct stat){ 0 };
+	} else if (!S_ISREG(info.st_mode)) {
 		ev_buf_release(&path);
-		return EV_BAD_INPUT;
+		return;
 	}
 	ev_buf_printf(&files->identity,
 	              "%s %llx %llx %lld %lld.%09ld %lld.%09ld\n", path.ptr,
@@ -89,14 +90,12 @@ add_file(struct ev_files *files, const char *folder, const char *name,
 	files->names = ev_mem_resize(files->names, (files->count + 1) *
 	                             sizeof *files->names);
 	files->names[files->count++] = path.ptr;
-	return EV_OK;
 }
 
 static enum ev_status
 add_folder(struct ev_files *files, const char *folder, struct ev_err *err)
 {
 	struct dirent **entries;
-	enum ev_status status = EV_OK;
 	int count = scandir(folder, &entries, is_yaml, by_name);
 
 	if (count < 0)
@@ -107,13 +106,11 @@ add_folder(struct ev_files *files, const char *folder, struct ev_err *err)
 		                  files->path->noun, folder, strerror(errno),
 		                  files->path->variable);
 	for (int i = 0; i < count; i++) {
-		if (!status)
-			status = add_file(files, folder, entries[i]->d_name,
-			                  err);
+		add_file(files, folder, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
-	return status;
+	return EV_OK;
 }
 
 enum ev_status

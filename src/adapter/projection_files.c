@@ -47,16 +47,20 @@ ev_projection_files(ev_files_take *take, void *context, struct ev_err *err)
 	struct ev_files files = { 0 };
 	struct ev_buf text = { 0 };
 	enum ev_status status = ev_files_list(&files, &folders, err);
+	enum ev_status unread = EV_OK;
+	struct ev_err why;
 
 	for (size_t i = 0; !status && i < files.count; i++) {
 		if (is_hidden(&files, i))
 			continue;
-		status = ev_files_read(&text, files.names[i], folders.noun,
-		                       err);
-		if (!status)
+		if (ev_files_read(&text, files.names[i], folders.noun, &why))
+			unread = ev_err_set(err, EV_BAD_INPUT, "%s", why.text);
+		else
 			status = take(context, files.names[i],
 			              ev_buf_str(&text), err);
 	}
+	if (!status)
+		status = unread;
 	ev_buf_release(&text);
 	ev_files_release(&files);
 	return status;

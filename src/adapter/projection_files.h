@@ -14,7 +14,8 @@
  */
 
 /* Calls `take` for each file, those that an earlier one hides left out; `text`
-   is borrowed. Stops at its first failure. */
+   is borrowed. Stops at its first failure. EV_BAD_INPUT, when all others have
+   been taken, for one that cannot be read. */
 enum ev_status ev_projection_files(
 	enum ev_status (*take)(void *context, const char *file,
 	                       struct ev_str text, struct ev_err *err),

@@ -246,7 +246,8 @@ add_expressions(struct search *search, char **expressions, struct ev_err *err)
 		                         strcspn(*expressions, "=!<>") };
 
 		if ((status = where_add(&search->where, *expressions, err)) ||
-		    (status = history_check(search->history, member, err)))
+		    (status = where_check(search->history->levels->projection,
+		                          member, err)))
 			return status;
 	}
 	return EV_OK;

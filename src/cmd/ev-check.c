@@ -462,7 +462,7 @@ is_of_catalog(const struct ev_projection *projection, struct ev_str name)
 	return !name.ptr;
 }
 
-/* Broken ones are passed over. */
+/* Broken ones are passed over; one that cannot be read is told. */
 static enum ev_status
 list_projections(struct run *run, struct ev_err *err)
 {
@@ -471,7 +471,7 @@ list_projections(struct run *run, struct ev_err *err)
 	enum ev_status status = definitions_read_projections(d, err);
 	size_t listed = 0;
 
-	for (size_t i = 0; !status && i < d->projection_count; i++)
+	for (size_t i = 0; i < d->projection_count; i++)
 		if (is_of_catalog(d->projections[i], only)) {
 			ev_out_line(&run->out, d->projections[i]->name);
 			listed++;

@@ -27,7 +27,8 @@ struct options {
 	struct ev_arena arena;
 	struct where where;
 	struct ev_str sort;  /* {0}: by key */
-	struct ev_list members; /* none: all */
+	struct ev_list members; /* besides the key, */
+	bool picked;            /* … if not all are shown */
 	const char *at;
 	int64_t limit;
 	bool reverse;
@@ -98,6 +99,17 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 }
 };
 
+/* Each once; the key is there anyway. */
+static void
+add_member(struct ev_list *members, struct ev_str member)
+{
+	for (size_t i = 0; i < members->count; i++)
+		if (ev_str_equal(members->list[i], member))
+			return;
+	if (!ev_str_equal(member, EV_STR("key")))
+		ev_list_add(members, member);
+}
+
 /* One option: -1 done, else the exit status. */
 static int
 take_option(struct options *options, int c, char **argv)
@@ -118,7 +130,8 @@ take_option(struct options *options, int c, char **argv)
 	case 'm':
 		if (!*optarg)
 			return cli_usage("-m: which member?");
-		ev_list_add(&options->members, ev_str(optarg));
+		options->picked = true;
+		add_member(&options->members, ev_str(optarg));
 		return -1;
 	case 'n':
 		if (!ev_opt_int(optarg, 0, INT64_MAX, &options->limit))
@@ -387,6 +400,21 @@ tell_parked(const struct get *get)
 		        EV_FMT(get->model.name), (long long)count);
 }
 
+/* A misspelt member is no document's, and would pass for an empty answer. */
+static enum ev_status
+check_members(const struct get *get, struct ev_err *err)
+{
+	const struct options *options = get->options;
+	const struct ev_projection *p = get->view.projection;
+	enum ev_status status = where_check_all(&options->where, p, err);
+
+	if (!status && options->sort.len)
+		status = where_check(p, options->sort, err);
+	for (size_t i = 0; !status && i < options->members.count; i++)
+		status = where_check(p, options->members.list[i], err);
+	return status;
+}
+
 /* All from one state of the log, and in memory before anything is printed, so
    that a slow reader holds nobody up. */
 static enum ev_status
@@ -406,6 +434,8 @@ choose_all(struct get *get, struct ev_err *err)
 	status = find_at(options, store, &as.at, err);
 	if (!status)
 		status = view_open(&get->view, &get->model, &as, err);
+	if (!status)
+		status = check_members(get, err);
 	if (!status && options->keys.count)
 		status = choose_keys(get, err);
 	else if (!status && options->limit)
@@ -494,12 +524,12 @@ add_row(struct ev_grid *grid, yyjson_val *document, struct ev_buf *text)
    members. */
 static void
 add_columns(struct ev_grid *grid, const struct ev_projection *projection,
-            const struct ev_list *members)
+            const struct options *options)
 {
 	ev_grid_column(grid, EV_STR("key"));
-	for (size_t i = 0; i < members->count; i++)
-		ev_grid_column(grid, members->list[i]);
-	if (members->count)
+	for (size_t i = 0; i < options->members.count; i++)
+		ev_grid_column(grid, options->members.list[i]);
+	if (options->picked)
 		return;
 	for (size_t i = 0; i < projection->slot_count; i++)
 		ev_grid_column(grid, projection->slots[i].name);
@@ -515,7 +545,7 @@ print_table(struct get *get, struct ev_err *err)
 	struct ev_buf text = { 0 };
 	enum ev_status status = EV_OK;
 
-	add_columns(&grid, get->view.projection, &get->options->members);
+	add_columns(&grid, get->view.projection, get->options);
 	for (size_t i = 0; i < get->count && !status; i++) {
 		yyjson_doc *doc;
 
@@ -540,8 +570,8 @@ print(struct get *get, struct ev_err *err)
 	struct ev_err later;
 
 	put_in_order(get);
-	for (size_t i = 0; get->options->members.count && !status &&
-	     i < get->count; i++)
+	for (size_t i = 0; get->options->picked && !status && i < get->count;
+	     i++)
 		status = pick(get, &get->list[i], &get->arena, err);
 	get->out.fd = STDOUT_FILENO;
 	if (!status && get->options->table)

@@ -272,8 +272,8 @@ run(const struct options *options, struct printer *printer, int64_t *count,
 	status = history_open(&history, options->log, options->name,
 	                      options->key, err);
 	if (!status && options->member)
-		status = history_check(&history, ev_str(options->member),
-		                       err);
+		status = where_check(history.levels->projection,
+		                     ev_str(options->member), err);
 	if (!status)
 		status = printer_open(printer, history.store, err);
 	if (!status)

@@ -14,7 +14,10 @@
 
 enum {
 	BATCHES = 4,
-	BATCH_SIZE = 256 * 1024 /* all of them stay in a core's cache */
+	BATCH_SIZE = 256 * 1024, /* all of them stay in a core's cache */
+	/* an event as it was appended, and its envelope; documents grow */
+	EVENT_BYTES = EV_JSON_SIZE_MAX + 64 * 1024,
+	DOCUMENT_BYTES = 256 * 1024 * 1024
 };
 
 struct batch {
@@ -149,6 +152,13 @@ last_newline(const struct ev_buf *bytes)
 	return NULL;
 }
 
+static size_t
+longest_line(const struct feed *feed)
+{
+	return feed->options->form == FEED_EVENTS ? EVENT_BYTES
+	                                          : DOCUMENT_BYTES;
+}
+
 /* A line that has no end within reason is named once and passed over. */
 static void
 give_up_line(struct feed *feed)
@@ -159,8 +169,8 @@ give_up_line(struct feed *feed)
 		struct feed_item *item = add_item(feed);
 
 		item->number++;
-		ev_err_set(&err, EV_BAD_INPUT, "longer than %d bytes",
-		           EV_JSON_SIZE_MAX);
+		ev_err_set(&err, EV_BAD_INPUT, "longer than %zu bytes",
+		           longest_line(feed));
 		add_bad(feed, item, &err);
 	}
 	feed->skipping = true;
@@ -200,7 +210,7 @@ fill(struct feed *feed, int fd, struct ev_err *err)
 			return EV_NO;
 		bytes->len += (size_t)got;
 		line |= memchr(to, '\n', (size_t)got) != NULL;
-		if (!line && bytes->len > EV_JSON_SIZE_MAX)
+		if (!line && bytes->len > longest_line(feed))
 			give_up_line(feed);
 		else if (line && (bytes->len >= BATCH_SIZE ||
 		                  poll(&ready, 1, 0) == 0))

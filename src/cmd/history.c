@@ -108,28 +108,6 @@ history_close(struct history *history)
 }
 
 enum ev_status
-history_check(const struct history *history, struct ev_str member,
-              struct ev_err *err)
-{
-	const struct ev_projection *p = history->levels->projection;
-	const char *dot = memchr(member.ptr, '.', member.len);
-	struct ev_str name = member;
-
-	if (dot)
-		name.len = (size_t)(dot - member.ptr);
-	if (ev_str_equal(name, EV_STR("key")))
-		return EV_OK;
-	for (size_t i = 0; i < p->slot_count; i++)
-		if (ev_str_equal(p->slots[i].name, name))
-			return EV_OK;
-	for (size_t i = 0; i < p->derive_count; i++)
-		if (ev_str_equal(p->derives[i].name, name))
-			return EV_OK;
-	return ev_err_set(err, EV_USAGE, "documents of '%.*s' have no member "
-	                  "'%.*s'", EV_FMT(p->name), EV_FMT(name));
-}
-
-enum ev_status
 history_rewind(struct history *history, struct ev_err *err)
 {
 	struct history_level *last = &history->levels[history->count - 1];

@@ -40,10 +40,6 @@ enum ev_status history_open(struct history *history, const char *log,
                             struct ev_err *err);
 void history_close(struct history *history);
 
-/* Has the first level's document such a member? EV_USAGE: none ever. */
-enum ev_status history_check(const struct history *history,
-                             struct ev_str member, struct ev_err *err);
-
 /*
  * Folds the next event into the last level and gives the documents that it
  * changed, linked by next_touched, notes among them; NULL: none. EV_NO: the

@@ -56,6 +56,38 @@ where_add(struct where *where, const char *expression, struct ev_err *err)
 	return EV_OK;
 }
 
+enum ev_status
+where_check(const struct ev_projection *projection, struct ev_str member,
+            struct ev_err *err)
+{
+	const char *dot = memchr(member.ptr, '.', member.len);
+	struct ev_str name = member;
+
+	if (dot)
+		name.len = (size_t)(dot - member.ptr);
+	if (ev_str_equal(name, EV_STR("key")))
+		return EV_OK;
+	for (size_t i = 0; i < projection->slot_count; i++)
+		if (ev_str_equal(projection->slots[i].name, name))
+			return EV_OK;
+	for (size_t i = 0; i < projection->derive_count; i++)
+		if (ev_str_equal(projection->derives[i].name, name))
+			return EV_OK;
+	return ev_err_set(err, EV_USAGE, "documents of '%.*s' have no member "
+	                  "'%.*s'", EV_FMT(projection->name), EV_FMT(name));
+}
+
+enum ev_status
+where_check_all(const struct where *where,
+                const struct ev_projection *projection, struct ev_err *err)
+{
+	enum ev_status status = EV_OK;
+
+	for (size_t i = 0; !status && i < where->count; i++)
+		status = where_check(projection, where->list[i].member, err);
+	return status;
+}
+
 void
 where_release(struct where *where)
 {

@@ -1,8 +1,7 @@
 #ifndef EV_CMD_WHERE_H
 #define EV_CMD_WHERE_H
 
-#include "base/mem.h"
-#include "domain/json.h"
+#include "domain/projection.h"
 
 /*
  * Conditions on a document as it is shown: MEMBER=TEXT, and likewise with !=,
@@ -17,6 +16,14 @@ struct where {
 /* EV_USAGE says what is wrong with it. */
 enum ev_status where_add(struct where *where, const char *expression,
                          struct ev_err *err);
+
+/* Can a document have this member? EV_USAGE: none ever. */
+enum ev_status where_check(const struct ev_projection *projection,
+                           struct ev_str member, struct ev_err *err);
+/* The same of all members that are mentioned. */
+enum ev_status where_check_all(const struct where *where,
+                               const struct ev_projection *projection,
+                               struct ev_err *err);
 
 /* Do all hold? */
 bool where_holds(const struct where *where, yyjson_val *document);

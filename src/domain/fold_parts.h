@@ -105,8 +105,7 @@ enum ev_status fold_document(struct run *run, struct ev_str key,
 /* What a value is as a text: a slice; {0}: nothing. */
 struct ev_str fold_plain(struct ev_fold *fold, struct ev_str json);
 
-/* Numbers by value, texts by bytes. */
-bool fold_same(struct ev_str a, struct ev_str b);
+/* Of two numbers, by value, or two texts, by bytes; false: of anything else. */
 bool fold_compare(struct ev_str a, struct ev_str b, int *order);
 
 /* Lives until the event is done. */

@@ -26,6 +26,10 @@ look(struct run *run, const struct step *step, const struct ev_value **out)
 		if (!ev_value_can_be(value, '{'))
 			return fault(run, step->operation,
 			             "what it is part of is no object");
+		if (ev_value_is_empty(value)) {
+			*out = NULL;
+			return EV_OK;
+		}
 		/* only its form changes, not what it says */
 		value = ev_map_get(ev_value_map(&run->fold->pool, value),
 		                   step->names[i]);
@@ -105,6 +109,14 @@ prepare_extreme(struct run *run, struct step *step,
 	if (order * sign >= 0)
 		step->value = (struct ev_str){ 0 };
 	return EV_OK;
+}
+
+static bool
+is_number(struct ev_str json)
+{
+	if (ev_scan_is_string(json))
+		json = ev_scan_text(json);
+	return json.len && ev_decimal_valid(json);
 }
 
 /* A number, or a text that is one. */
@@ -230,7 +242,9 @@ prepare_value(struct run *run, struct step *step)
 	case EV_ADD:
 		if (!take_number(step->value, &step->number))
 			return fault(run, operation,
-			             "the value is no number of a sane size");
+			             is_number(step->value)
+			             ? "the value has too many digits"
+			             : "the value is no number");
 		/* fall through */
 	case EV_COUNT:
 		return prepare_sum(run, step, now);
@@ -390,34 +404,32 @@ append(struct ev_fold *fold, struct ev_value *value, const struct step *step)
 }
 
 static void
-include_one(struct ev_fold *fold, struct ev_items *list, struct ev_str json,
-            bool in)
-{
-	size_t i = 0;
-
-	while (i < list->count &&
-	       !fold_same(json_of(fold, &list->items[i]), json))
-		i++;
-	if (in && i == list->count)
-		ev_value_set(&fold->pool, ev_items_add(&fold->pool, list), json);
-	else if (!in && i < list->count)
-		ev_items_drop(&fold->pool, list, i, 1);
-}
-
-static void
-include(struct ev_fold *fold, struct ev_value *value, struct ev_str json,
-        bool in)
+include(struct ev_fold *fold, struct ev_value *value, struct ev_str json)
 {
 	struct ev_items *list = ev_value_list(&fold->pool, value);
 	struct ev_scan scan = ev_scan_begin(json);
-	struct ev_str item;
+	struct ev_str item = json;
 
-	if (*json.ptr != '[') {
-		include_one(fold, list, json, in);
-		return;
-	}
-	while (ev_scan_element(&scan, &item))
-		include_one(fold, list, item, in);
+	if (*json.ptr != '[')
+		ev_items_include(&fold->pool, list, item);
+	else
+		while (ev_scan_element(&scan, &item))
+			ev_items_include(&fold->pool, list, item);
+}
+
+static void
+exclude(struct ev_fold *fold, struct ev_value *value, struct ev_str json)
+{
+	struct ev_items *list = ev_value_list(&fold->pool, value);
+	struct ev_scan scan = ev_scan_begin(json);
+	struct ev_str item = json;
+
+	if (*json.ptr != '[')
+		ev_items_exclude(&fold->pool, list, item);
+	else
+		while (ev_scan_element(&scan, &item))
+			ev_items_exclude(&fold->pool, list, item);
+	ev_items_tidy(&fold->pool, list);
 }
 
 /* Objects on the way are made; NULL: nothing to unset. */
@@ -475,10 +487,10 @@ fold_apply(struct ev_fold *fold, struct step *step)
 		append(fold, value, step);
 		break;
 	case EV_INCLUDE:
-		include(fold, value, step->value, true);
+		include(fold, value, step->value);
 		break;
 	case EV_EXCLUDE:
-		include(fold, value, step->value, false);
+		exclude(fold, value, step->value);
 		break;
 	case EV_TALLY:
 		tally(fold, value, step->value);

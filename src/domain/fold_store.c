@@ -343,23 +343,25 @@ ev_fold_documents(struct ev_fold *fold, size_t *count)
 
 /* ---- showing */
 
-/* JSON that is no number counts for nothing. */
+/* null counts for nothing. */
 static bool
 add_json(struct ev_number *sum, struct ev_str json)
 {
 	struct ev_number number = { 0 };
-	bool fits = true;
+	bool fits;
 
+	if (ev_scan_is_null(json))
+		return true;
 	if (ev_scan_is_string(json))
 		json = ev_scan_text(json);
-	if (json.len && ev_number_parse(&number, json))
-		fits = ev_number_add(sum, &number);
+	fits = json.len && ev_number_parse(&number, json) &&
+	       ev_number_add(sum, &number);
 	ev_number_release(&number);
 	return fits;
 }
 
-/* Adds what the value counts for: an object as much as its values. False: the
-   sum is too long to be a number. */
+/* Adds what the value counts for: an object as much as its values. False: it
+   is no number, or one that is too long. */
 static bool
 add_value(struct ev_number *sum, const struct ev_value *value)
 {
@@ -369,8 +371,9 @@ add_value(struct ev_number *sum, const struct ev_value *value)
 
 	switch ((enum ev_value_kind)value->kind) {
 	case EV_VALUE_NONE:
-	case EV_VALUE_LIST:
 		break;
+	case EV_VALUE_LIST:
+		return false;
 	case EV_VALUE_NUMBER:
 		return ev_number_add(sum, value->u.number);
 	case EV_VALUE_MAP:
@@ -399,9 +402,9 @@ find_value(struct ev_fold *fold, const struct document *document,
 	for (size_t i = 1; value && i < path->count; i++) {
 		struct ev_map *map;
 
-		/* only its form changes, not what it says */
-		if (!ev_value_can_be(value, '{'))
+		if (ev_value_is_empty(value) || !ev_value_can_be(value, '{'))
 			return NULL;
+		/* only its form changes, not what it says */
 		map = ev_value_map(&fold->pool, (struct ev_value *)value);
 		value = ev_map_get(map, path->names[i]);
 	}

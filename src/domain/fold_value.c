@@ -234,6 +234,23 @@ add_date(struct ev_buf *out, struct ev_str text)
 	return true;
 }
 
+/* 0.50 and 5e-1 are one number, so they are one text: 0.5. */
+static void
+add_fraction(struct ev_buf *out, struct ev_str json)
+{
+	struct ev_number number = { 0 };
+	size_t begin = out->len;
+
+	if (!ev_number_parse(&number, json)) {
+		ev_buf_add_str(out, json);
+		return;
+	}
+	ev_number_format(out, &number);
+	ev_number_release(&number);
+	while (out->len > begin + 1 && out->ptr[out->len - 1] == '0')
+		out->len--;
+}
+
 /* What a placeholder shows of a value: the slice; {0}: nothing. */
 struct ev_str
 fold_plain(struct ev_fold *fold, struct ev_str json)
@@ -250,7 +267,10 @@ fold_plain(struct ev_fold *fold, struct ev_str json)
 	}
 	if (!ev_scan_is_number(json))
 		return json;
-	ev_decimal_write_plain(&text, json);
+	if (ev_decimal_is_integer(json))
+		ev_decimal_write_plain(&text, json);
+	else
+		add_fraction(&text, json);
 	plain = fold_copy(fold, ev_buf_str(&text));
 	ev_buf_release(&text);
 	return plain;
@@ -381,14 +401,6 @@ fold_source(struct run *run, const struct ev_source *source)
 
 /* ---- conditions */
 
-bool
-fold_same(struct ev_str a, struct ev_str b)
-{
-	if (ev_scan_is_number(a) && ev_scan_is_number(b))
-		return ev_decimal_compare(a, b) == 0;
-	return ev_str_equal(a, b);
-}
-
 /* Of two numbers or two texts; false: they cannot be compared. */
 bool
 fold_compare(struct ev_str a, struct ev_str b, int *order)
@@ -408,7 +420,7 @@ is_one_of(struct run *run, const struct ev_condition *c, struct ev_str value)
 	for (size_t i = 0; value.ptr && i < c->count; i++) {
 		struct ev_str other = fold_source(run, &c->values[i]);
 
-		if (other.ptr && fold_same(value, other))
+		if (other.ptr && ev_value_same(value, other))
 			return true;
 	}
 	return false;

@@ -469,10 +469,6 @@ ev_json_parse(yyjson_doc **out, struct ev_str text, const yyjson_alc *alc,
 	yyjson_read_err problem;
 	yyjson_doc *doc;
 
-	if (text.len > EV_JSON_SIZE_MAX)
-		return ev_err_set(err, EV_BAD_INPUT,
-		                  "column %d: longer than %d bytes",
-		                  EV_JSON_SIZE_MAX + 1, EV_JSON_SIZE_MAX);
 	if (!text.len)
 		return ev_err_set(err, EV_BAD_INPUT,
 		                  "column 1: empty text instead of JSON");

@@ -13,7 +13,9 @@
 
 enum {
 	EV_JSON_DEPTH_MAX = 128,           /* nested arrays and objects */
-	EV_JSON_SIZE_MAX = 16 * 1024 * 1024 /* bytes of one record */
+	/* bytes of one event that comes in: for who reads lines. What we keep
+	   and show may be longer, by its envelope, or as it grew. */
+	EV_JSON_SIZE_MAX = 16 * 1024 * 1024
 };
 
 /* Writes one value (NULL: null), or one string, in that form. */
@@ -37,7 +39,7 @@ unsigned long long ev_json_hash(yyjson_val *value);
 /*
  * Parses one complete JSON text; numbers stay text (YYJSON_TYPE_RAW). Memory
  * comes from `alc`, NULL for malloc. EV_BAD_INPUT names the 1-based column (in
- * bytes) of what RFC 8259, the depth or the size forbids. The document lends
+ * bytes) of what RFC 8259 or the depth forbids. The document lends
  * its strings; the caller frees it with yyjson_doc_free.
  */
 enum ev_status ev_json_parse(yyjson_doc **out, struct ev_str text,

@@ -25,8 +25,7 @@ const char *ev_mode_format(enum ev_mode mode);
 enum ev_root {
 	EV_ROOT_DATA,     /* .repo        the payload, or with `from` the document
 	                                  that is folded */
-	EV_ROOT_EVENT,    /* $.timestamp  the envelope; with `from` $.key and
-	                                  $.position */
+	EV_ROOT_EVENT,    /* $.timestamp  the envelope; with `from` $.key */
 	EV_ROOT_DOCUMENT, /* $doc.state   the document, before the event */
 	EV_ROOT_NOTE,     /* $note.agent  the note, before the event */
 	EV_ROOT_ELEMENT   /* $each, $each.name */
@@ -35,7 +34,7 @@ enum ev_root {
 struct ev_path {
 	enum ev_root root;
 	enum ev_member member; /* of EV_ROOT_EVENT; with `from` STREAM is the
-	                          key, POSITION the document's position */
+	                          key */
 	size_t slot;           /* of EV_ROOT_DOCUMENT and NOTE: which names[0]
 	                          is */
 	const struct ev_str *names; /* ROOT.a.b: "a", "b"; of EV_ROOT_EVENT what

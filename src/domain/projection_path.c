@@ -103,8 +103,8 @@ projection_is_path(struct ev_str text)
 	if (ev_str_starts(text, EV_STR("$each")) ||
 	    ev_str_starts(text, EV_STR("$.")))
 		return true;
-	return root && root + 1 < text.len && text.ptr[root] == '.' &&
-	       (is_letter(text.ptr[root + 1]) || text.ptr[root + 1] == '_');
+	/* $timestamp, where $.timestamp is meant, is no text to store */
+	return root > 1;
 }
 
 /* Splits what follows the root: ".a.b", "" or, for the payload, ".". */
@@ -155,13 +155,11 @@ resolve_event(struct projection_compiler *c, struct ev_path *out,
 	out->count--;
 	if (c->from) {
 		out->member = ev_str_equal(name, EV_STR("key"))
-			? EV_MEMBER_STREAM
-			: ev_str_equal(name, EV_STR("position"))
-			? EV_MEMBER_POSITION : EV_MEMBER_NONE;
+			? EV_MEMBER_STREAM : EV_MEMBER_NONE;
 		if (out->member == EV_MEMBER_NONE) {
 			projection_complain(c, where,
-			                    "'%.*s': with 'from' there are "
-			                    "$.key and $.position only",
+			                    "'%.*s': with 'from' there is "
+			                    "$.key only",
 			                    EV_FMT(out->text));
 			return false;
 		}

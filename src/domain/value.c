@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "domain/decimal.h"
+
 enum {
 	LEAST = 16,      /* bytes that a block has */
 	INDEX_FROM = 16  /* members from which on a map has an index */
@@ -178,9 +180,18 @@ ev_map_remove(struct ev_pool *pool, struct ev_map *map, struct ev_str name)
 
 /* ---- lists */
 
+static void
+drop_items_index(struct ev_pool *pool, struct ev_items *list)
+{
+	pool_give(pool, list->index, list->index_size * sizeof *list->index);
+	list->index = NULL;
+	list->index_size = 0;
+}
+
 struct ev_value *
 ev_items_add(struct ev_pool *pool, struct ev_items *list)
 {
+	drop_items_index(pool, list);
 	list->items = grow(pool, list->items, sizeof *list->items, list->count,
 	                   &list->room);
 	list->items[list->count] = (struct ev_value){ 0 };
@@ -192,11 +203,108 @@ ev_items_drop(struct ev_pool *pool, struct ev_items *list, size_t first,
              size_t count)
 {
 	assert(first + count <= list->count);
+	drop_items_index(pool, list);
 	for (size_t i = first; i < first + count; i++)
 		ev_value_clear(pool, &list->items[i]);
 	memmove(&list->items[first], &list->items[first + count],
 	        (list->count - first - count) * sizeof *list->items);
 	list->count -= (uint32_t)count;
+}
+
+bool
+ev_value_same(struct ev_str a, struct ev_str b)
+{
+	if (ev_scan_is_number(a) && ev_scan_is_number(b))
+		return ev_decimal_compare(a, b) == 0;
+	return ev_str_equal(a, b);
+}
+
+static uint32_t *
+find_item_cell(const struct ev_items *list, struct ev_str json)
+{
+	unsigned long long hash = ev_scan_is_number(json)
+	                                  ? ev_decimal_hash(json)
+	                                  : ev_str_hash(json);
+	size_t at = (size_t)hash & (list->index_size - 1);
+
+	while (list->index[at] &&
+	       !ev_value_same(ev_value_json(&list->items[list->index[at] - 1]),
+	                json))
+		at = (at + 1) & (list->index_size - 1);
+	return &list->index[at];
+}
+
+static void
+make_items_index(struct ev_pool *pool, struct ev_items *list)
+{
+	size_t room;
+
+	drop_items_index(pool, list);
+	list->index_size = 64;
+	while (list->index_size < 4 * list->count)
+		list->index_size *= 2;
+	list->index = pool_take(pool, list->index_size * sizeof *list->index,
+	                        &room);
+	memset(list->index, 0, room);
+	for (uint32_t i = 0; i < list->count; i++)
+		*find_item_cell(list, ev_value_json(&list->items[i])) = i + 1;
+}
+
+/* NULL: it is not there. */
+static struct ev_value *
+find_item(struct ev_pool *pool, struct ev_items *list, struct ev_str json)
+{
+	uint32_t cell;
+
+	if (list->count > INDEX_FROM && !list->index)
+		make_items_index(pool, list);
+	if (list->index) {
+		cell = *find_item_cell(list, json);
+		return cell ? &list->items[cell - 1] : NULL;
+	}
+	for (uint32_t i = 0; i < list->count; i++)
+		if (ev_value_same(ev_value_json(&list->items[i]), json))
+			return &list->items[i];
+	return NULL;
+}
+
+void
+ev_items_include(struct ev_pool *pool, struct ev_items *list,
+                 struct ev_str json)
+{
+	if (find_item(pool, list, json))
+		return;
+	list->items = grow(pool, list->items, sizeof *list->items, list->count,
+	                   &list->room);
+	list->items[list->count] = (struct ev_value){ 0 };
+	ev_value_set(pool, &list->items[list->count++], json);
+	if (list->index && list->count * 2 <= list->index_size)
+		*find_item_cell(list, json) = list->count;
+	else
+		drop_items_index(pool, list);
+}
+
+void
+ev_items_exclude(struct ev_pool *pool, struct ev_items *list,
+                 struct ev_str json)
+{
+	struct ev_value *item = find_item(pool, list, json);
+
+	if (item)
+		ev_value_clear(pool, item);
+}
+
+void
+ev_items_tidy(struct ev_pool *pool, struct ev_items *list)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < list->count; i++)
+		if (list->items[i].kind != EV_VALUE_NONE)
+			list->items[kept++] = list->items[i];
+	if (kept < list->count)
+		drop_items_index(pool, list);
+	list->count = kept;
 }
 
 /* ---- values */
@@ -262,8 +370,8 @@ ev_value_lend(struct ev_pool *pool, struct ev_value *value, struct ev_str json)
 	value->u.json = json.ptr;
 }
 
-static bool
-is_empty(const struct ev_value *value)
+bool
+ev_value_is_empty(const struct ev_value *value)
 {
 	return value->kind == EV_VALUE_NONE || ev_scan_is_null(ev_value_json(value));
 }
@@ -273,7 +381,7 @@ ev_value_can_be(const struct ev_value *value, char kind)
 {
 	struct ev_str json = ev_value_json(value);
 
-	if (is_empty(value))
+	if (ev_value_is_empty(value))
 		return true;
 	switch (kind) {
 	case '0':
@@ -296,7 +404,7 @@ ev_value_number(struct ev_pool *pool, struct ev_value *value)
 
 	if (value->kind == EV_VALUE_NUMBER)
 		return value->u.number;
-	if (!is_empty(value) && (!ev_scan_is_number(ev_value_json(value)) ||
+	if (!ev_value_is_empty(value) && (!ev_scan_is_number(ev_value_json(value)) ||
 	                         !ev_number_parse(&number, ev_value_json(value))))
 		return NULL;
 	ev_value_clear(pool, value);

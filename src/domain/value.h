@@ -54,6 +54,8 @@ ev_value_json(const struct ev_value *value)
 struct ev_items {
 	uint32_t count, room;
 	struct ev_value *items;
+	uint32_t *index; /* for include and exclude, once there are many */
+	uint32_t index_size;
 };
 
 /* Members in the order in which they were made. */
@@ -85,15 +87,30 @@ struct ev_number *ev_value_number(struct ev_pool *pool,
 struct ev_items *ev_value_list(struct ev_pool *pool, struct ev_value *value);
 struct ev_map *ev_value_map(struct ev_pool *pool, struct ev_value *value);
 
+/* Not there, or null. */
+bool ev_value_is_empty(const struct ev_value *value);
+
 /* Would that succeed? '0', '[' or '{'. */
 bool ev_value_can_be(const struct ev_value *value, char kind);
 
 void ev_value_write(const struct ev_value *value, struct ev_buf *out);
 
-/* A new last item; `drop` of the first ones go. */
+/* A new last item. */
 struct ev_value *ev_items_add(struct ev_pool *pool, struct ev_items *list);
 void ev_items_drop(struct ev_pool *pool, struct ev_items *list, size_t first,
-                  size_t count);
+                   size_t count);
+
+/* Numbers are the same by value, all else by its bytes. */
+bool ev_value_same(struct ev_str a, struct ev_str b);
+
+/*
+ * A list without repetition. What is excluded leaves a gap until ev_items_tidy, which has to follow.
+ */
+void ev_items_include(struct ev_pool *pool, struct ev_items *list,
+                      struct ev_str json);
+void ev_items_exclude(struct ev_pool *pool, struct ev_items *list,
+                      struct ev_str json);
+void ev_items_tidy(struct ev_pool *pool, struct ev_items *list);
 
 /* NULL: there is none. */
 struct ev_value *ev_map_get(const struct ev_map *map, struct ev_str name);

@@ -462,6 +462,12 @@ ev_yaml_parse(struct ev_arena *arena, struct ev_str text,
 		         "longer than %d bytes", EV_YAML_SIZE_MAX);
 		return NULL;
 	}
+	/* a byte order mark may begin a file; libyaml, told what it reads,
+	   takes it for content */
+	if (ev_str_starts(text, EV_STR("\xef\xbb\xbf"))) {
+		text.ptr += 3;
+		text.len -= 3;
+	}
 	if (!yaml_parser_initialize(&r.parser))
 		ev_mem_exhausted();
 	r.anchors = ev_arena_alloc(arena, EV_YAML_ANCHORS_MAX *

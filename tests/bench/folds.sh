@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154 # the variables are run's
+# shellcheck shell=sh disable=SC2034,SC2154 # the variables are run's
 # The budgets of folds, read models and inline projections; a part of run. What
 # a fold answers must be what jq and SQLite answer.
 

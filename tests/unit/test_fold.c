@@ -178,7 +178,7 @@ test_operations(void)
 	           "\"n\":null}",
 	           "{\"key\":\"s\",\"b\":\"lit\",\"c\":"
 	           "\"2026-04-21T01:00:00.000000Z\",\"d\":[12.10,1],\"e\":{},"
-	           "\"t\":\"<12.10>\",\"n\":null,\"h\":{\"i\":{\"j\":\"q\\\"\""
+	           "\"t\":\"<12.1>\",\"n\":null,\"h\":{\"i\":{\"j\":\"q\\\"\""
 	           "}}}"));
 	check("count and add are exact",
 	      "catalog: c\nkey: \"{$.streamId}\"\nstart: { n: 0 }\non:\n"
@@ -218,6 +218,15 @@ test_operations(void)
 	           "{\"key\":\"k\",\"last\":[3.0,2],\"by\":[{\"t\":1,\"n\":2},"
 	           "{\"t\":2,\"n\":4},{\"t\":3,\"n\":1},{\"t\":3.0,\"n\":3}],"
 	           "\"seen\":[3,2]}"));
+	check("one number is one text, however it is written",
+	      "catalog: c\nkey: \"{.x}\"\non:\n"
+	      "  A: { count: { n: 1 }, tally: { t: .x } }\n",
+	      LIST("A s {\"x\":0.5}", "A s {\"x\":0.50}",
+	           "A s {\"x\":5e-1}", "A s {\"x\":1.0}",
+	           "A s {\"x\":-10.10}"),
+	      LIST("{\"key\":\"-10.1\",\"n\":1,\"t\":{\"-10.1\":1}}",
+	           "{\"key\":\"0.5\",\"n\":3,\"t\":{\"0.5\":3}}",
+	           "{\"key\":\"1\",\"n\":1,\"t\":{\"1\":1}}"));
 	check("histograms",
 	      "catalog: c\nkey: k\non:\n"
 	      "  A: { tally: { by: .x }, bucket: { of: { value: .n, bounds:"
@@ -297,11 +306,20 @@ test_faults(void)
 	           "S s {\"n\":\"t\"}", "A s {\"x\":2}",
 	           "S s {\"n\":7,\"l\":{},\"sum\":1.0}", "A s {\"x\":3}",
 	           "S s {\"l\":[0]}", "A s {\"x\":4}"),
-	      LIST("! cannot add 'sum': the value is no number of a sane size",
-	           "! cannot add 'sum': the value is no number of a sane size",
+	      LIST("! cannot add 'sum': the value is no number",
+	           "! cannot add 'sum': the value has too many digits",
 	           "! cannot count 'n': what is there is no number",
 	           "! cannot append 'l': what is there is no list",
 	           "{\"key\":\"k\",\"a\":4,\"n\":8,\"l\":[0,4],\"sum\":5.0}"));
+	check("not even objects on the way to what could not be done",
+	      "catalog: c\nkey: k\nstart: { n: null }\non:\n"
+	      "  A: { when: { $doc.s: { exists: true } }, count: { seen: 1 } }\n"
+	      "  B: { set: { a.b.c: .v, n.x: 1 }, add: { \"s.{.k}\": .v } }\n",
+	      LIST("B s {\"k\":\"k\",\"v\":\"w\"}", "A s {}",
+	           "B s {\"k\":\"k\",\"v\":1}", "A s {}"),
+	      LIST("! cannot add 's.{.k}': the value is no number",
+	           "{\"key\":\"k\",\"n\":{\"x\":1},\"seen\":1,\"a\":{"
+	           "\"b\":{\"c\":1}},\"s\":{\"k\":1}}"));
 	check("nor does one whose target is part of a text",
 	      "catalog: c\nkey: k\non:\n  A: { set: { a: .x } }\n"
 	      "  B: { set: { a.b: .x, c: 1 } }\n  U: { unset: [a.b.c] }\n",
@@ -318,20 +336,21 @@ test_derive(void)
 	check("derived members",
 	      "catalog: c\nkey: k\nstart: { from: null }\non:\n"
 	      "  A: { add: { a: .a, \"b.{.k}\": .b }, set: { from: .from,"
-	      " to: .to } }\nderive:\n"
+	      " to: .to, h: .h } }\nderive:\n"
 	      "  rate: { ratio: [a, [a, b]], places: 4 }\n"
 	      "  all: { sum: [a, b, b.x] }\n"
 	      "  none: { ratio: [a, b.zero] }\n"
 	      "  took: { minutes: [from, to], places: 1 }\n"
-	      "  late: { seconds: [to, from] }\n",
+	      "  late: { seconds: [to, from] }\n"
+	      "  odd: { sum: [a, to] }\n  huge: { sum: [a, h] }\n",
 	      LIST("A s {\"a\":1.50,\"b\":2,\"k\":\"x\"}",
 	           "A s {\"b\":\"1\",\"k\":\"y\",\"from\":"
 	           "\"2026-04-21T01:00:00Z\",\"to\":"
-	           "\"2026-04-21T02:00:30+01:00\"}", "A s {}"),
+	           "\"2026-04-21T02:00:30+01:00\"}", "A s {\"h\":1e9999}"),
 	      LIST("{\"key\":\"k\",\"from\":\"2026-04-21T01:00:00Z\",\"a\":1.50,"
 	           "\"b\":{\"x\":2,\"y\":1},\"to\":\"2026-04-21T02:00:30+01:00\""
-	           ",\"rate\":0.3333,\"all\":6.50,\"none\":null,\"took\":0.5,"
-	           "\"late\":-30.000000}"));
+	           ",\"h\":1e9999,\"rate\":0.3333,\"all\":6.50,\"none\":null,\"took\":0.5,"
+	           "\"late\":-30.000000,\"odd\":null,\"huge\":null}"));
 }
 
 static void
@@ -401,6 +420,47 @@ test_maps(void)
 	ev_projection_free(p);
 }
 
+/* A set that grows, shrinks and keeps its order: not by looking at all of it
+   for each element. */
+static void
+test_sets(void)
+{
+	enum { MANY = 200000 };
+	const struct ev_projection *p = make_projection(
+		"catalog: c\nkey: k\non: { A: { include: { s: .x } },"
+		" B: { exclude: { s: .x } } }\n");
+	struct ev_fold *fold = ev_fold_new(p, NULL);
+	struct ev_buf add = { 0 }, drop = { 0 }, out = { 0 }, wanted = { 0 };
+	struct ev_err err;
+
+	ev_buf_add_str(&add, EV_STR("A s {\"x\":["));
+	ev_buf_add_str(&drop, EV_STR("B s {\"x\":["));
+	ev_buf_add_str(&wanted, EV_STR("{\"key\":\"k\",\"s\":["));
+	for (int i = 0; i < MANY; i++) {
+		ev_buf_printf(&add, "%s%d", i ? "," : "", i);
+		if (i % 1000)
+			ev_buf_printf(&drop, "%s%d.0", i > 1 ? "," : "", i);
+		else
+			ev_buf_printf(&wanted, "%s%d", i ? "," : "", i);
+	}
+	ev_buf_add(&add, "]}", 3);
+	ev_buf_add(&drop, "]}", 3);
+	ev_buf_add_str(&wanted, EV_STR(",1,\"1\"]}\n"));
+	CHECK(fold_one(fold, add.ptr, 0, &err) == EV_OK);
+	CHECK(fold_one(fold, add.ptr, 1, &err) == EV_OK);
+	CHECK(fold_one(fold, drop.ptr, 2, &err) == EV_OK);
+	CHECK(fold_one(fold, "A s {\"x\":[1,\"1\",1.0,1000]}", 3, &err) ==
+	      EV_OK);
+	write_all(fold, &out);
+	CHECK(ev_str_equal(ev_buf_str(&out), ev_buf_str(&wanted)));
+	ev_buf_release(&add);
+	ev_buf_release(&drop);
+	ev_buf_release(&out);
+	ev_buf_release(&wanted);
+	ev_fold_free(fold);
+	ev_projection_free(p);
+}
+
 int
 main(void)
 {
@@ -410,5 +470,6 @@ main(void)
 	test_derive();
 	test_documents();
 	test_maps();
+	test_sets();
 	return unit_end();
 }

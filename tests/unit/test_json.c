@@ -143,14 +143,11 @@ test_limits(void)
 
 	ev_buf_reset(&text);
 	ev_buf_add_char(&text, '"');
-	while (text.len < EV_JSON_SIZE_MAX - 1)
+	while (text.len < 2 * EV_JSON_SIZE_MAX)
 		ev_buf_add_char(&text, 'x');
 	ev_buf_add_char(&text, '"');
-	CHECK(text.len == EV_JSON_SIZE_MAX);
 	CHECK(!ev_json_parse(&doc, ev_buf_str(&text), NULL, &err));
 	yyjson_doc_free(doc);
-	ev_buf_add_char(&text, ' ');
-	check_refused("too long", ev_buf_str(&text), "column 16777217: ");
 	ev_buf_release(&text);
 }
 

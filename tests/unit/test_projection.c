@@ -373,13 +373,13 @@ test_whole(void)
 		"on:\n"
 		"  document:\n"
 		"    append: { items: $.key }\n"
-		"    max: { position: $.position }\n",
+		"    max: { last: .lastEventAt }\n",
 		"top demand from issue-status key <data.state>\n"
-		"slots items position\n"
+		"slots items last\n"
 		"on document\n"
 		" rule\n"
 		"  append 0 streamId\n"
-		"  max 1 position\n");
+		"  max 1 data.lastEventAt\n");
 }
 
 static void
@@ -397,14 +397,14 @@ test_values(void)
 	           "  set 5 doc0.a.b\n"
 	           "  set 6 doc5.f\n");
 	/* what only looks like a path */
-	check_rule("{ set: { a: .5x, b: ..., c: $5, d: $doctor, e: a.b,"
+	check_rule("{ set: { a: .5x, b: ..., c: $5, d: $$, e: a.b,"
 	           " f: \"@here\", g: \"$ .x\", h: \"\" } }",
 	           "a b c d e f g h",
 	           " rule\n"
 	           "  set 0 \".5x\"\n"
 	           "  set 1 \"...\"\n"
 	           "  set 2 \"$5\"\n"
-	           "  set 3 \"$doctor\"\n"
+	           "  set 3 \"$$\"\n"
 	           "  set 4 \"a.b\"\n"
 	           "  set 5 \"@here\"\n"
 	           "  set 6 \"$ .x\"\n"
@@ -851,8 +851,7 @@ static const struct bad bad_path[] = {
 	  "f:5:16: '' is no path: one begins with '.', '$.', '$doc.', "
 	  "'$note.' or '$each'\n" },
 	{ FROM "on: { document: { set: { a: $.timestamp } } }\n",
-	  "f:4:29: '$.timestamp': with 'from' there are $.key and "
-	  "$.position only\n" },
+	  "f:4:29: '$.timestamp': with 'from' there is $.key only\n" },
 };
 
 static const struct bad bad_start[] = {

@@ -357,7 +357,7 @@ test_documents(void)
 {
 	check("projection: p\nfrom: orders\nkey: \"{.state}\"\n"
 	      "on: { document: { count: { n: 1 }, add: { s: .sum, m: .mean },\n"
-	      "  set: { k: $.key, p: $.position, x: .by.slow } } }\n", "");
+	      "  set: { k: $.key, x: .by.slow } } }\n", "");
 	check("projection: p\nfrom: orders\nkey: \"{.sate}\"\n"
 	      "on: { document: { add: { s: .order } } }\n",
 	      "p:3:6: '.sate' is no member of the documents of 'orders': did "
