@@ -316,10 +316,10 @@ END
 key: k
 on: { HEARTBEAT: { count: { n: 1 } } }' >"$EV_PROJECTIONS/mark.yaml"
 	[ "$(ev-get mark)" = '{"key":"k","n":1}' ]
-	run -65 --separate-stderr ev-check --list projections
+	run -1 --separate-stderr ev-check --list projections
 	[ "$(sort <<<"$output" | paste -sd' ')" = 'mark spent state total' ]
 	[[ $stderr == *"link.yaml': No such file"* ]]
-	run -65 --separate-stderr ev-check
+	run -1 --separate-stderr ev-check
 	[[ $stderr == *"link.yaml': No such file"* ]]
 	run -65 --separate-stderr ev-get link
 	[[ $stderr == *"link.yaml': No such file"* ]]
