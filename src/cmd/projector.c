@@ -9,7 +9,7 @@
 #include "cmd/view.h"
 
 enum {
-	STEP_EVENTS = 65536,     /* that are folded before they are saved */
+	STEP_EVENTS = 262144,    /* that are folded before they are saved */
 	STEP_BYTES = 64 << 20,   /* of documents in memory, likewise */
 	PROGRESS_EVENTS = 8192,
 	SOURCE_TRIES = 16

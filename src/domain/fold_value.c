@@ -322,7 +322,14 @@ fold_text(struct run *run, const struct ev_text *text, struct ev_buf *out)
 		ev_buf_add_str(out, part->literal);
 		if (!part->path)
 			continue;
-		plain = fold_plain(run->fold, fold_path(run, part->path));
+		/* the usual key needs no quotes to be taken off again */
+		if (part->path->root == EV_ROOT_EVENT &&
+		    part->path->member == EV_MEMBER_STREAM &&
+		    !part->path->count)
+			plain = run->line->stream;
+		else
+			plain = fold_plain(run->fold,
+			                   fold_path(run, part->path));
 		if (!plain.ptr || !add_filtered(out, plain, part->filter)) {
 			out->len = begin;
 			return part->path;

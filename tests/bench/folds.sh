@@ -13,17 +13,19 @@ jq -rn '
 	reduce inputs as \$e ({};
 		if \$e.type == "HEARTBEAT" then .
 		elif \$e.type == "TOKEN_USAGE" then
-			(\$e.timestamp[:10] + "/" + \$e.data.agentId + "/" +
-			    \$e.data.repo) as \$key
-			| .cost[\$key] |= [.[0] + \$e.data.costUsd,
-			    .[1] + \$e.data.inputTokens, .[2] + 1]
+			("cost\t" + \$e.timestamp[:10] + "/" +
+			    \$e.data.agentId + "/" + \$e.data.repo) as \$key
+			| .[\$key] as \$old
+			| .[\$key] = [\$old[0] + \$e.data.costUsd,
+			    \$old[1] + \$e.data.inputTokens, \$old[2] + 1]
 		else
-			.issue[\$e.streamId] |= [\$e.type, \$e.timestamp,
-			    .[2] + 1]
+			("issue\t" + \$e.streamId) as \$key
+			| .[\$key][2] as \$old
+			| .[\$key] = [\$e.type, \$e.timestamp, \$old + 1]
 		end)
-	| (.issue | to_entries[] | ["issue", .key] + .value),
-	  (.cost | to_entries[] | ["cost", .key] + .value)
-	| @tsv' "$dir/canonical.ndjson" >"$dir/fold.jq"
+	| to_entries[]
+	| .key + "\t" + (.value | map(tostring) | join("\t"))' \
+	"$dir/canonical.ndjson" >"$dir/fold.jq"
 END
 cat >"$dir/sql.sh" <<END
 sqlite3 -readonly -separator '	' "$dir/ready.db" "

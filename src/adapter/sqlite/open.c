@@ -24,7 +24,7 @@
  * we leave behind is small. While we have it open it may grow, so that a bulk
  * append does not copy the same pages again and again.
  */
-enum { WAL_MOST = 16 << 20, WAL_LEFT = 256 << 10 };
+enum { WAL_MOST = 64 << 20, WAL_LEFT = 256 << 10 };
 
 static const char *const sql[SQL_COUNT] = {
 	[SQL_HEAD] = "SELECT position, hash, recorded_at, models, inline"
