@@ -71,8 +71,9 @@ figures=$("$dir/measure" pair 3 \
 rate=$(echo "$events ${figures%% *}" | awk '{ printf "%d", $1 / $2 }')
 judge 'rebuild of issue-status, k events/s : 500' "$rate" 500 \
 	"$(awk -v r="$rate" 'BEGIN { printf "%.2f", 500 / r }')" 1
+# who asks sqlite3 is not told when the definition has changed
 key=$("$bin/ev-cat" -l "$dir/model.db" -t MERGED -n 1 | jq -r .streamId)
-pair 'ev-get of one document : sqlite3 select' 200 1.0 \
+pair 'ev-get of one document : sqlite3 select' 200 1.3 \
 	"$bin/ev-get -l $dir/model.db issue-status $key" \
 	"sqlite3${tab}-readonly${tab}$dir/model.db${tab}SELECT document FROM documents WHERE model = 'issue-status' AND key = '$key'"
 
@@ -86,5 +87,5 @@ END
 pair 'bulk append, 3 inline projections : none' 3 1.6 "sh $dir/inline.sh" \
 	"sh $dir/append.sh"
 one="$bin/ev-append -q -l $dir/inline.db HEARTBEAT agentId=a status=working"
-pair 'one-shot append, 3 inline : sqlite3 insert' 200 1.0 "$one" \
+pair 'one-shot append, 3 inline : sqlite3 insert' 200 1.1 "$one" \
 	"sqlite3$tab$dir/peer.db$tab$insert"
