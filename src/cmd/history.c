@@ -2,50 +2,6 @@
 
 #include "cmd/cli.h"
 
-/* Is it {$.streamId} and nothing else? */
-static bool
-is_stream(const struct ev_text *text)
-{
-	size_t paths = 0;
-
-	for (size_t i = 0; i < text->count; i++) {
-		const struct ev_text_part *part = &text->parts[i];
-
-		if (part->literal.len)
-			return false;
-		if (!part->path)
-			continue;
-		paths++;
-		if (part->path->root != EV_ROOT_EVENT ||
-		    part->path->member != EV_MEMBER_STREAM ||
-		    part->filter != EV_FILTER_PLAIN)
-			return false;
-	}
-	return paths == 1;
-}
-
-static bool
-has_key_of_its_own(const struct ev_handler *handler)
-{
-	for (size_t i = 0; handler && i < handler->count; i++)
-		if (handler->rules[i].key_count)
-			return true;
-	return false;
-}
-
-/* Does every event go to the document that its stream names? */
-static bool
-is_by_stream(const struct ev_projection *p)
-{
-	if (p->key_count != 1 || !is_stream(p->keys) ||
-	    has_key_of_its_own(p->rest))
-		return false;
-	for (size_t i = 0; i < p->handler_count; i++)
-		if (has_key_of_its_own(&p->handlers[i]))
-			return false;
-	return !p->notes || is_by_stream(p->notes);
-}
-
 static enum ev_status
 open_levels(struct history *history, const char *name_or_file,
             struct ev_err *err)
@@ -121,7 +77,7 @@ history_rewind(struct history *history, struct ev_err *err)
 		.upcasts = history->upcasts,
 		.end = history->end,
 	};
-	if (history->count == 1 && is_by_stream(last->projection))
+	if (history->count == 1 && stretch_is_by_stream(last->projection))
 		history->stretch.streams =
 			(struct ev_slices){ &history->key, 1 };
 	return stretch_open(&history->stretch, err);
