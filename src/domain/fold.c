@@ -4,7 +4,7 @@
  * An event is folded in two halves. First everything is worked out that the
  * event means: which documents, which operations, with which values; any of
  * this may fail, and nothing has changed. Then the operations are done, and
- * none can fail. So values that a rule reads are those before the event.
+ * none can fail, unless one could get into another's way. So values that a rule reads are those before the event.
  */
 
 /* ---- rules */
@@ -101,6 +101,7 @@ prepare_each(struct run *run, const struct ev_projection *p,
 		return ev_err_set(run->err, EV_BAD_INPUT,
 		                  "'%.*s' is no list, so there is no 'each'",
 		                  EV_FMT(rule->each.text));
+	run->each = true;
 	while (!status && ev_scan_element(&scan, &run->element)) {
 		run->document = NULL; /* the element may be part of its key */
 		status = prepare_rule(run, p, rule);
@@ -152,6 +153,98 @@ forget_run(struct ev_fold *fold)
 	ev_arena_reset(&fold->scratch);
 }
 
+/* Is what one step changes what the other was checked against, or a part of it?
+   Of fixed members the projection's own check knows. */
+static bool
+do_collide(const struct step *a, const struct step *b)
+{
+	const struct ev_target *x = &a->operation->target;
+	const struct ev_target *y = &b->operation->target;
+
+	if (a->document != b->document || x->slot != y->slot)
+		return false;
+	for (size_t i = 0; i < x->count && i < y->count; i++)
+		if (!ev_str_equal(a->names[i], b->names[i]))
+			return false;
+	return true;
+}
+
+static bool
+any_collide(const struct run *run)
+{
+	const struct steps *s = &run->fold->steps;
+
+	/* many elements, often about one member */
+	if (run->each)
+		return true;
+	for (size_t i = 0; i < s->count; i++)
+		for (size_t k = 0; s->list[i].operation &&
+		     s->list[i].operation->target.count && k < i; k++)
+			if (s->list[k].operation &&
+			    do_collide(&s->list[i], &s->list[k]))
+				return true;
+	return false;
+}
+
+/* A document as it was. */
+struct kept {
+	struct kept *next;
+	struct document *document;
+	struct ev_str json;
+};
+
+static struct kept *
+keep(struct ev_fold *fold, struct kept *others, struct document *document)
+{
+	struct kept *kept;
+	struct ev_buf json = { 0 };
+
+	if (document->kept)
+		return others;
+	ev_fold_write(fold, &document->head, EV_FOLD_STORED, &json);
+	kept = ev_arena_alloc(&fold->scratch, sizeof *kept);
+	*kept = (struct kept){ others, document,
+	                       fold_copy(fold, ev_buf_str(&json)) };
+	document->kept = true;
+	ev_buf_release(&json);
+	return kept;
+}
+
+/* Does what may get into its own way: all of it, or nothing. */
+static enum ev_status
+apply_carefully(struct run *run)
+{
+	struct ev_fold *fold = run->fold;
+	struct steps *s = &fold->steps;
+	enum ev_status status = EV_OK;
+	struct kept *kept = NULL;
+
+	for (size_t i = 0; i < s->count; i++)
+		kept = keep(fold, kept, s->list[i].document);
+	for (size_t i = 0; !status && i < s->count; i++)
+		if (s->list[i].operation)
+			status = fold_apply_checked(run, &s->list[i]);
+	for (; kept; kept = kept->next) {
+		kept->document->kept = false;
+		if (status)
+			ev_fold_restore(fold, kept->document, kept->json);
+	}
+	return status;
+}
+
+static enum ev_status
+apply_all(struct run *run)
+{
+	struct steps *s = &run->fold->steps;
+
+	if (any_collide(run))
+		return apply_carefully(run);
+	for (size_t i = 0; i < s->count; i++)
+		if (s->list[i].operation)
+			fold_apply(run->fold, &s->list[i]);
+	return EV_OK;
+}
+
 static enum ev_status
 fold_run(struct run *run, const struct ev_handler *handler,
          const struct ev_handler *noted)
@@ -169,13 +262,10 @@ fold_run(struct run *run, const struct ev_handler *handler,
 	else if (status == EV_NO || other > EV_NO)
 		status = other;
 	if (!status)
-		for (size_t i = 0; i < fold->steps.count; i++) {
-			struct step *step = &fold->steps.list[i];
-
-			if (step->operation)
-				fold_apply(fold, step);
-			touch(fold, step->document, run->line->position);
-		}
+		status = apply_all(run);
+	for (size_t i = 0; !status && i < fold->steps.count; i++)
+		touch(fold, fold->steps.list[i].document,
+		      run->line->position);
 	return status;
 }
 

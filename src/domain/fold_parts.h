@@ -12,6 +12,7 @@
 
 struct document {
 	struct ev_document head;
+	bool kept; /* as it was before the event at hand */
 	struct ev_value slots[];
 };
 
@@ -71,6 +72,10 @@ const struct ev_projection *ev_fold_projection(const struct ev_fold *fold,
 enum ev_status ev_fold_get(struct ev_fold *fold, struct ev_str key,
                            struct document **out, struct ev_err *err);
 
+/* Makes the document what its JSON says. */
+void ev_fold_restore(struct ev_fold *fold, struct document *document,
+                     struct ev_str json);
+
 /* What is known of the event at hand. */
 struct run {
 	struct ev_fold *fold;
@@ -80,6 +85,7 @@ struct run {
 	struct document *note;
 	bool note_sought;
 	struct ev_str element; /* of `each` */
+	bool each;             /* there was one */
 	struct ev_err *err;
 };
 
@@ -128,7 +134,10 @@ struct step *fold_add_step(struct ev_fold *fold);
 enum ev_status fold_prepare(struct run *run, struct document *document,
                             const struct ev_operation *operation);
 
-/* Cannot fail. */
+/* Cannot fail, as nothing has changed since it was prepared; … */
 void fold_apply(struct ev_fold *fold, struct step *step);
+
+/* … or something may have, and it is checked once more. */
+enum ev_status fold_apply_checked(struct run *run, struct step *step);
 
 #endif

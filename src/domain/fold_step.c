@@ -224,28 +224,22 @@ prepare_sum(struct run *run, const struct step *step,
 	                            "the sum has too many digits");
 }
 
-/* Works out the value, and whether it can be done. */
+/* Can it be done to what is there? Of MIN and MAX, is there anything to do? */
 static enum ev_status
-prepare_value(struct run *run, struct step *step)
+check_step(struct run *run, struct step *step)
 {
 	const struct ev_operation *operation = step->operation;
 	const struct ev_value *now = NULL;
-	enum ev_status status;
+	enum ev_status status = look(run, step, &now);
 
-	if ((status = look(run, step, &now)))
+	if (status)
 		return status;
 	switch (operation->kind) {
 	case EV_SET:
 	case EV_UNSET:
 	case EV_OPERATIONS:
-		return EV_OK;
+		break;
 	case EV_ADD:
-		if (!take_number(step->value, &step->number))
-			return fault(run, operation,
-			             is_number(step->value)
-			             ? "the value has too many digits"
-			             : "the value is no number");
-		/* fall through */
 	case EV_COUNT:
 		return prepare_sum(run, step, now);
 	case EV_MIN:
@@ -257,15 +251,12 @@ prepare_value(struct run *run, struct step *step)
 		if (now && !ev_value_can_be(now, '['))
 			return fault(run, operation,
 			             "what is there is no list");
-		return operation->kind == EV_APPEND ? check_append(run, step)
-		                                    : EV_OK;
+		break;
 	case EV_BUCKET:
-		if ((status = prepare_bucket(run, step)))
-			return status;
-		return are_counts(now, step->value)
-		               ? EV_OK
-		               : fault(run, operation,
-		                       "what is there is no count");
+		if (!are_counts(now, step->value))
+			return fault(run, operation,
+			             "what is there is no count");
+		break;
 	case EV_TALLY:
 		if (now && !ev_value_can_be(now, '{'))
 			return fault(run, operation,
@@ -273,6 +264,25 @@ prepare_value(struct run *run, struct step *step)
 		return prepare_tally(run, step, now);
 	}
 	return EV_OK;
+}
+
+/* Works out the value, and whether it can be done. */
+static enum ev_status
+prepare_value(struct run *run, struct step *step)
+{
+	const struct ev_operation *operation = step->operation;
+	enum ev_status status = EV_OK;
+
+	if (operation->kind == EV_ADD &&
+	    !take_number(step->value, &step->number))
+		return fault(run, operation, is_number(step->value)
+		                             ? "the value has too many digits"
+		                             : "the value is no number");
+	if (operation->kind == EV_APPEND)
+		status = check_append(run, step);
+	else if (operation->kind == EV_BUCKET)
+		status = prepare_bucket(run, step);
+	return status ? status : check_step(run, step);
 }
 
 /* The names of the target's steps. EV_NO: one cannot be filled. */
@@ -501,4 +511,15 @@ fold_apply(struct ev_fold *fold, struct step *step)
 	case EV_OPERATIONS:
 		break;
 	}
+}
+
+enum ev_status
+fold_apply_checked(struct run *run, struct step *step)
+{
+	enum ev_status status = check_step(run, step);
+
+	if (!status && (step->value.ptr || step->operation->kind == EV_COUNT ||
+	                step->operation->kind == EV_UNSET))
+		fold_apply(run->fold, step);
+	return status;
 }

@@ -175,6 +175,14 @@ clear(struct ev_fold *fold, struct document *document)
 		ev_value_clear(&fold->pool, &document->slots[i]);
 }
 
+void
+ev_fold_restore(struct ev_fold *fold, struct document *document,
+                struct ev_str json)
+{
+	clear(fold, document);
+	load(fold, document, json);
+}
+
 static enum ev_status
 fetch(struct ev_fold *fold, struct document *document, struct ev_err *err)
 {

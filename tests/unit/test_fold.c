@@ -320,6 +320,24 @@ test_faults(void)
 	      LIST("! cannot add 's.{.k}': the value is no number",
 	           "{\"key\":\"k\",\"n\":{\"x\":1},\"seen\":1,\"a\":{"
 	           "\"b\":{\"c\":1}},\"s\":{\"k\":1}}"));
+	check("two operations that meet at one member by what the event says",
+	      "catalog: c\nkey: k\non:\n"
+	      "  A: { set: { \"m.{.a}\": .v }, count: { \"m.{.b}\": 1, n: 1 } }\n",
+	      LIST("A s {\"a\":\"x\",\"b\":\"x\",\"v\":\"t\"}",
+	           "A s {\"a\":\"x\",\"b\":\"x\",\"v\":5}",
+	           "A s {\"a\":\"y\",\"b\":\"x\",\"v\":\"t\"}",
+	           "A s {\"a\":\"x\",\"b\":\"y\",\"v\":0}"),
+	      LIST("! cannot count 'm.{.b}': what is there is no number",
+	           "! cannot count 'm.{.b}': what is there is no number",
+	           "{\"key\":\"k\",\"m\":{\"x\":7,\"y\":\"t\"},\"n\":2}"));
+	check("elements follow one another, all or none",
+	      "catalog: c\nkey: k\non:\n"
+	      "  A: { each: .l, max: { hi: $each }, min: { lo: $each },"
+	      " count: { n: 1 } }\n",
+	      LIST("A s {\"l\":[2,5,3]}", "A s {\"l\":[9,\"t\"]}",
+	           "A s {\"l\":[4,1]}"),
+	      LIST("! cannot max 'hi': the value is not of the kind that is "
+	           "there", "{\"key\":\"k\",\"hi\":5,\"lo\":1,\"n\":5}"));
 	check("nor does one whose target is part of a text",
 	      "catalog: c\nkey: k\non:\n  A: { set: { a: .x } }\n"
 	      "  B: { set: { a.b: .x, c: 1 } }\n  U: { unset: [a.b.c] }\n",
