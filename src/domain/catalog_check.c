@@ -134,19 +134,6 @@ check_text(struct checker *c, yyjson_val *value, const char *name)
 	return check_kind(c, value, name, yyjson_is_str(value), "a text");
 }
 
-/* A member's key is what lies before its value. */
-static yyjson_val *
-get_key(yyjson_val *map, const char *name)
-{
-	yyjson_obj_iter iter = yyjson_obj_iter_with(map);
-	yyjson_val *key;
-
-	while ((key = yyjson_obj_iter_next(&iter)))
-		if (yyjson_equals_str(key, name))
-			return key;
-	return NULL;
-}
-
 /* `known` is a list that ends with NULL. */
 static void
 refuse_unknown(struct checker *c, yyjson_val *map, const char *what,
@@ -503,8 +490,8 @@ check_upcast(struct checker *c, yyjson_val *upcast, size_t version)
 	}
 	for (size_t from = 1; from < version; from++)
 		if (!there[from])
-			complain(c, upcast ? get_key(c->source, "upcast")
-			                   : get_key(c->source, "version"),
+			complain(c, upcast ? ev_json_key(c->source, "upcast")
+			                   : ev_json_key(c->source, "version"),
 			         "the upcast from version %zu to %zu is "
 			         "missing", from, from + 1);
 }
@@ -671,7 +658,7 @@ check_native(struct checker *c, yyjson_val *native)
 	if ((value = yyjson_obj_get(native, "lift"))) {
 		check_texts(c, value, "lift");
 		if (!yyjson_obj_get(native, "payload"))
-			complain(c, get_key(native, "lift"),
+			complain(c, ev_json_key(native, "lift"),
 			         "'lift' goes with 'payload': without it every "
 			         "member is of the payload");
 	}

@@ -157,7 +157,8 @@ load(struct ev_fold *fold, struct document *document, struct ev_str json)
 static void
 start(struct ev_fold *fold, struct document *document)
 {
-	const struct ev_projection *p = ev_fold_projection(fold, document->head.key);
+	const struct ev_projection *p =
+		ev_fold_projection(fold, document->head.key);
 
 	for (size_t i = 0; i < p->slot_count; i++)
 		if (p->slots[i].start.ptr)

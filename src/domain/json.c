@@ -280,6 +280,18 @@ ev_json_write_mut(struct ev_buf *out, yyjson_mut_val *value)
 	}
 }
 
+yyjson_val *
+ev_json_key(yyjson_val *object, const char *name)
+{
+	yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+	yyjson_val *key;
+
+	while ((key = yyjson_obj_iter_next(&iter)))
+		if (yyjson_equals_str(key, name))
+			return key;
+	return NULL;
+}
+
 const char *
 ev_json_type_name(yyjson_val *value)
 {

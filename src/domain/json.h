@@ -26,6 +26,10 @@ void ev_json_write_string(struct ev_buf *out, struct ev_str text);
 /* The text of a string or of a number; {0} for other types. Borrowed. */
 struct ev_str ev_json_text(yyjson_val *value);
 
+/* The name of an object's member, which lies before its value: for who tells
+   where something stands. NULL: there is none. */
+yyjson_val *ev_json_key(yyjson_val *object, const char *name);
+
 /* "object", "array", "string", "number", "boolean" or "null". */
 const char *ev_json_type_name(yyjson_val *value);
 

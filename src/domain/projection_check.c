@@ -808,16 +808,13 @@ check_always(struct checker *c)
 
 /* ---- types */
 
+/* Where to point: at the member's name, or, without one, at the map. */
 static yyjson_val *
 find_key(yyjson_val *map, const char *name)
 {
-	yyjson_obj_iter iter = yyjson_obj_iter_with(map);
-	yyjson_val *key;
+	yyjson_val *key = ev_json_key(map, name);
 
-	while ((key = yyjson_obj_iter_next(&iter)))
-		if (yyjson_equals_str(key, name))
-			return key;
-	return map;
+	return key ? key : map;
 }
 
 /* A name that the projection gives a type: known, and only one's. */
