@@ -32,10 +32,10 @@ ADAPTER = catalog_files files open projection_files versions sqlite/append \
 	sqlite/open sqlite/postings sqlite/query sqlite/schema \
 	sqlite/streams sqlite/verify
 CLI = appender cli definitions expectations feed filter_options history printer project \
-	project_diff project_follow project_list projector stretch terminal \
-	view where
-COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-fold ev-get ev-project \
-	ev-verify ev-watch ev-why
+	project_diff project_follow project_list projector stretch table \
+	terminal view where yaml_file
+COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-fold ev-from-yaml ev-get \
+	ev-project ev-table ev-verify ev-watch ev-why
 SCRIPTS = ev-from-github rig-demo rig-hooks
 COMPLETED = $(filter-out ev,$(COMMANDS)) $(SCRIPTS)
 LIBRARIES = $(BUILD)/cli.a $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a

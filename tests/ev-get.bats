@@ -366,7 +366,7 @@ END
 	[ "${lines[2]}" = 'a/b#2  queued          0  two' ]
 	ev-append -q CI_FAILED repo=a/b issueNumber:=2 'failedChecks:=["lint","a b"]'
 	run -0 ev-get state -f table --where state=failed
-	[ "${lines[1]}" = 'a/b#2  failed        0  two    ["lint","a b"]' ]
+	[ "${lines[1]}" = 'a/b#2  failed        0  two    lint, a b' ]
 	run -1 ev-get state -f table --where state=none
 	[ -z "$output" ]
 }

@@ -123,7 +123,7 @@ function __ev_values -a command option typed operands
                         ev-check --list types
                     end
                     __fish_complete_path $typed
-                case ev-check ev-fold ev-from-github
+                case ev-check ev-fold ev-from-github ev-from-yaml ev-table
                     __fish_complete_path $typed
                 case ev-get
                     if test $operands -eq 0
@@ -207,6 +207,7 @@ function __ev_complete
 end
 
 for command in ev ev-append ev-bisect ev-cat ev-check ev-fold ev-from-github \
-        ev-get ev-project ev-verify ev-watch ev-why rig-demo rig-hooks
+        ev-from-yaml ev-get ev-project ev-table ev-verify ev-watch ev-why \
+        rig-demo rig-hooks
     complete -c $command -f -a '(__ev_complete)'
 end

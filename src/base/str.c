@@ -1,5 +1,14 @@
 #include "base/str.h"
 
+bool
+ev_str_is_blank(struct ev_str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!s.ptr[i] || !strchr(" \t\r\n", s.ptr[i]))
+			return false;
+	return true;
+}
+
 int
 ev_str_compare(struct ev_str a, struct ev_str b)
 {

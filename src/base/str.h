@@ -35,6 +35,9 @@ ev_str_starts(struct ev_str s, struct ev_str prefix)
 	       (!prefix.len || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+/* Spaces, tabs and the ends of lines only? */
+bool ev_str_is_blank(struct ev_str s);
+
 /* Bytewise order, a prefix before what it begins: -1, 0 or 1. */
 int ev_str_compare(struct ev_str a, struct ev_str b);
 

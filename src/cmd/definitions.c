@@ -1,12 +1,10 @@
 #include "cmd/definitions.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "adapter/catalog_files.h"
 #include "adapter/projection_files.h"
+#include "cmd/yaml_file.h"
 #include "domain/event.h"
 #include "domain/yaml.h"
 
@@ -136,25 +134,14 @@ enum ev_status
 definitions_read(struct definitions *d, const char *path,
                  enum definitions_kind kind, struct ev_err *err)
 {
-	enum { PIECE = 64 * 1024, MOST = 16 * 1024 * 1024 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct ev_buf text = { 0 };
-	ssize_t got = -1;
-	enum ev_status status = EV_OK;
+	enum ev_status status = yaml_file_read(&text, path, err);
 
-	while (fd >= 0 && text.len <= MOST &&
-	       (got = read(fd, ev_buf_reserve(&text, PIECE), PIECE)) > 0)
-		text.len += (size_t)got;
-	if (got < 0)
-		status = ev_err_set(err, EV_IO, "cannot read '%s': %s", path,
-		                    strerror(errno));
-	else if (kind == DEFINITIONS_EITHER &&
-	         is_projection(ev_buf_str(&text)))
+	if (!status && kind == DEFINITIONS_EITHER &&
+	    is_projection(ev_buf_str(&text)))
 		status = add_projection(d, path, ev_buf_str(&text), err);
-	else
+	else if (!status)
 		status = add_catalog(d, path, ev_buf_str(&text), err);
-	if (fd >= 0)
-		close(fd);
 	ev_buf_release(&text);
 	return status;
 }

@@ -241,16 +241,6 @@ check_files(struct run *run, char **paths, struct ev_err *err)
 
 /* ---- events */
 
-/* An empty line is no event and no mistake: files end in one. */
-static bool
-is_blank(struct ev_str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (!text.ptr[i] || !strchr(" \t\r\n", text.ptr[i]))
-			return false;
-	return true;
-}
-
 struct counts {
 	size_t events;
 	size_t refused;
@@ -271,7 +261,7 @@ check_lines(struct run *run, struct ev_event_reader *reader, int fd,
 		status = ev_lines_next(&lines, &text, err);
 		if (status && status != EV_BAD_INPUT)
 			break;
-		if (!status && is_blank(text))
+		if (!status && ev_str_is_blank(text))
 			continue;
 		if (!status)
 			status = ev_event_read(&event, reader, text, &arena,

@@ -11,12 +11,11 @@
 #include "base/opt.h"
 #include "base/out.h"
 #include "cmd/cli.h"
-#include "cmd/terminal.h"
+#include "cmd/table.h"
 #include "cmd/view.h"
 #include "cmd/where.h"
 #include "domain/filter.h"
 #include "domain/format.h"
-#include "domain/grid.h"
 
 enum { TRIES = 2 }; /* to save, while others append */
 
@@ -496,30 +495,6 @@ print_lines(struct get *get)
 	ev_buf_release(&safe);
 }
 
-static void
-add_row(struct ev_grid *grid, yyjson_val *document, struct ev_buf *text)
-{
-	yyjson_obj_iter members = yyjson_obj_iter_with(document);
-	yyjson_val *name;
-
-	ev_grid_row(grid);
-	while ((name = yyjson_obj_iter_next(&members))) {
-		yyjson_val *value = yyjson_obj_iter_get_val(name);
-
-		if (yyjson_is_null(value))
-			continue;
-		ev_buf_reset(text);
-		if (yyjson_is_str(value))
-			ev_buf_add_str(text, ev_json_text(value));
-		else
-			ev_json_write(text, value);
-		ev_grid_cell(grid, ev_grid_column(grid, ev_json_text(name)),
-		             ev_buf_str(text), yyjson_is_raw(value)
-		                                       ? EV_GRID_RIGHT
-		                                       : EV_GRID_LEFT);
-	}
-}
-
 /* Columns stand as they were asked for, or as the projection mentions its
    members. */
 static void
@@ -540,26 +515,22 @@ add_columns(struct ev_grid *grid, const struct ev_projection *projection,
 static enum ev_status
 print_table(struct get *get, struct ev_err *err)
 {
-	struct ev_grid grid = { .width = terminal_width(),
-	                        .colour = terminal_has_colour() };
-	struct ev_buf text = { 0 };
 	enum ev_status status = EV_OK;
+	struct table table;
 
-	add_columns(&grid, get->view.projection, get->options);
+	table_init(&table);
+	add_columns(&table.grid, get->view.projection, get->options);
 	for (size_t i = 0; i < get->count && !status; i++) {
 		yyjson_doc *doc;
 
 		status = ev_json_parse(&doc, get->list[i].json, NULL, err);
 		if (!status) {
-			add_row(&grid, yyjson_doc_get_root(doc), &text);
+			table_add(&table, yyjson_doc_get_root(doc));
 			yyjson_doc_free(doc);
 		}
 	}
-	ev_buf_reset(&text);
-	ev_grid_write(&grid, &text);
-	ev_out_add(&get->out, ev_buf_str(&text));
-	ev_grid_release(&grid);
-	ev_buf_release(&text);
+	table_print(&table, &get->out);
+	table_release(&table);
 	return status;
 }
 

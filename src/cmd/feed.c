@@ -77,15 +77,6 @@ add_bad(struct feed *feed, struct feed_item *item, const struct ev_err *err)
 	item->u.why = ev_arena_dup(&feed->batch->arena, ev_str(err->text));
 }
 
-static bool
-is_blank(struct ev_str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (!strchr(" \t\r", text.ptr[i]) || !text.ptr[i])
-			return false;
-	return true;
-}
-
 static void
 take_line(struct feed *feed, struct ev_str text)
 {
@@ -98,7 +89,7 @@ take_line(struct feed *feed, struct ev_str text)
 		feed->skipping = false;
 		return;
 	}
-	if (is_blank(text))
+	if (ev_str_is_blank(text))
 		return;
 	item = add_item(feed);
 	if (feed->options->form == FEED_EVENTS)

@@ -47,6 +47,8 @@ ev_grid_column(struct ev_grid *grid, struct ev_str heading)
 			return i;
 	grid->columns = ev_mem_resize(grid->columns, (grid->column_count + 1) *
 	                              sizeof *grid->columns);
+	if (grid->headless)
+		column.heading_width = 0;
 	grid->columns[grid->column_count] = column;
 	return grid->column_count++;
 }
@@ -130,7 +132,7 @@ write_text(struct ev_shown *row, struct ev_str text, int text_width, int width,
 	if (text_width > width) {
 		ev_shown_add(&shown, text);
 		text = ev_buf_str(&cut);
-		text_width = shown.width + 1; /* the … */
+		text_width = shown.width;
 	}
 	if (align == EV_GRID_RIGHT)
 		*pad += width - text_width;
@@ -171,6 +173,17 @@ write_row(const struct ev_grid *grid, const struct ev_grid_cell *const *row,
 	}
 }
 
+static void
+write_heading(const struct ev_grid *grid, int most, struct ev_buf *out)
+{
+	if (grid->colour)
+		ev_buf_add_str(out, EV_STR("\033[1m"));
+	write_row(grid, NULL, most, out);
+	if (grid->colour)
+		ev_buf_add_str(out, EV_STR("\033[0m"));
+	ev_buf_add_char(out, '\n');
+}
+
 void
 ev_grid_write(const struct ev_grid *grid, struct ev_buf *out)
 {
@@ -180,12 +193,8 @@ ev_grid_write(const struct ev_grid *grid, struct ev_buf *out)
 
 	if (!grid->row_count)
 		return;
-	if (grid->colour)
-		ev_buf_add_str(out, EV_STR("\033[1m"));
-	write_row(grid, NULL, most, out);
-	if (grid->colour)
-		ev_buf_add_str(out, EV_STR("\033[0m"));
-	ev_buf_add_char(out, '\n');
+	if (!grid->headless)
+		write_heading(grid, most, out);
 	row = ev_mem_alloc((grid->column_count + 1) * sizeof *row);
 	for (size_t i = 0; i < grid->row_count; i++) {
 		memset(row, 0, grid->column_count * sizeof *row);
@@ -196,6 +205,12 @@ ev_grid_write(const struct ev_grid *grid, struct ev_buf *out)
 		ev_buf_add_char(out, '\n');
 	}
 	free(row);
+}
+
+bool
+ev_grid_is_empty(const struct ev_grid *grid)
+{
+	return !grid->cell_count;
 }
 
 void

@@ -12,6 +12,7 @@
 struct ev_grid {
 	int width;   /* columns of the terminal; 0: do not cut */
 	bool colour;
+	bool headless; /* rows only; set it before there are columns */
 	/* private; zeroed */
 	struct ev_grid_column *columns;
 	size_t column_count;
@@ -35,6 +36,7 @@ void ev_grid_cell(struct ev_grid *grid, size_t column, struct ev_str text,
 
 /* Appends heading and rows, each with its newline; nothing without rows. */
 void ev_grid_write(const struct ev_grid *grid, struct ev_buf *out);
+bool ev_grid_is_empty(const struct ev_grid *grid); /* not one cell */
 void ev_grid_release(struct ev_grid *grid);
 
 #endif

@@ -49,13 +49,16 @@ show(struct ev_shown *s, const char *bytes, size_t len, int width)
 	if (s->limit && s->width + width > s->limit) {
 		s->out->len = s->cut;
 		ev_buf_add_str(s->out, EV_STR("…"));
+		s->width = s->cut_width + 1;
 		s->full = true;
 		return;
 	}
 	ev_buf_add(s->out, bytes, len);
 	s->width += width;
-	if (s->width < s->limit)
+	if (s->width < s->limit) {
 		s->cut = s->out->len;
+		s->cut_width = s->width;
+	}
 }
 
 /* Printable ASCII: a column a byte. */

@@ -12,9 +12,10 @@
  */
 struct ev_shown {
 	struct ev_buf *out;
-	int width; /* so far */
+	int width; /* so far, with the … if it was cut */
 	int limit; /* 0: none */
 	size_t cut; /* bytes of out that leave room for the … */
+	int cut_width; /* of these; private */
 	bool full;  /* it was cut: the rest is dropped */
 };
 

@@ -449,6 +449,37 @@ out:
 	return r->problems ? NULL : root;
 }
 
+/* A byte order mark may begin a file; libyaml, told what it reads, takes it for
+   content. */
+static struct ev_str
+skip_mark(struct ev_str text)
+{
+	struct ev_str mark = EV_STR("\xef\xbb\xbf");
+
+	if (!ev_str_starts(text, mark))
+		return text;
+	return (struct ev_str){ text.ptr + mark.len, text.len - mark.len };
+}
+
+bool
+ev_yaml_is_empty(struct ev_str text)
+{
+	bool comment = false;
+
+	text = skip_mark(text);
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '\n' || c == '\r')
+			comment = false;
+		else if (c == '#')
+			comment = true;
+		else if (!comment && c != ' ' && c != '\t')
+			return false;
+	}
+	return true;
+}
+
 const struct ev_yaml *
 ev_yaml_parse(struct ev_arena *arena, struct ev_str text,
               ev_yaml_report *report, void *context)
@@ -462,12 +493,7 @@ ev_yaml_parse(struct ev_arena *arena, struct ev_str text,
 		         "longer than %d bytes", EV_YAML_SIZE_MAX);
 		return NULL;
 	}
-	/* a byte order mark may begin a file; libyaml, told what it reads,
-	   takes it for content */
-	if (ev_str_starts(text, EV_STR("\xef\xbb\xbf"))) {
-		text.ptr += 3;
-		text.len -= 3;
-	}
+	text = skip_mark(text);
 	if (!yaml_parser_initialize(&r.parser))
 		ev_mem_exhausted();
 	r.anchors = ev_arena_alloc(arena, EV_YAML_ANCHORS_MAX *

@@ -57,6 +57,9 @@ typedef void ev_yaml_report(void *context, struct ev_place place,
 const struct ev_yaml *ev_yaml_parse(struct ev_arena *arena, struct ev_str text,
                                     ev_yaml_report *report, void *context);
 
+/* Blank lines and comments only, so that there is no document? */
+bool ev_yaml_is_empty(struct ev_str text);
+
 /*
  * Appends the tree as JSON without whitespace. With `places`, one struct
  * ev_place is appended there for each JSON value written, keys included, in
