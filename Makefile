@@ -28,14 +28,15 @@ DOMAIN = catalog catalog_check compat decimal event filter fold fold_step \
 	projection_path projection_rule scan schema schema_check \
 	schema_look schema_validate shown template topic upcast value yaml
 ADAPTER = catalog_files files open projection_files versions sqlite/append \
-	sqlite/catalogs sqlite/chain sqlite/inline sqlite/lock sqlite/models \
-	sqlite/open sqlite/postings sqlite/query sqlite/schema \
-	sqlite/streams sqlite/verify
-CLI = appender cli definitions expectations feed filter_options history printer project \
-	project_diff project_follow project_list projector stretch table \
-	terminal view where yaml_file
-COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-fold ev-from-yaml ev-get \
-	ev-project ev-table ev-verify ev-watch ev-why
+	sqlite/catalogs sqlite/chain sqlite/consumers sqlite/inline \
+	sqlite/lock sqlite/models sqlite/open sqlite/postings sqlite/process \
+	sqlite/query sqlite/schema sqlite/streams sqlite/verify
+CLI = appender cli definitions each_child each_env each_feed each_guard \
+	each_queue each_run each_show each_work expectations feed \
+	filter_options history printer project project_diff project_follow \
+	project_list projector stretch table terminal view where yaml_file
+COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-each ev-fold ev-from-yaml \
+	ev-get ev-project ev-table ev-verify ev-watch ev-why
 SCRIPTS = ev-from-github rig-demo rig-hooks
 COMPLETED = $(filter-out ev,$(COMMANDS)) $(SCRIPTS)
 LIBRARIES = $(BUILD)/cli.a $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a

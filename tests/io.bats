@@ -75,6 +75,49 @@ teardown() {
 	done
 }
 
+@test "whichever call fails, ev-each says so, and the next run does the rest" {
+	cd "$memory"
+	export EV_LOG=$memory/log.db FAULT_LOG=$memory/log.db
+	for i in 1 2 3 4; do
+		printf '{"type":"HEARTBEAT","agentId":"a%d"}\n' $((i % 2))
+	done | ev-append -q
+	mkdir base
+	cp log.db* base
+	work='echo "$EV_POSITION" >>ran; [ "$EV_POSITION" != 3 ]'
+	for error in 5 28; do
+		failed=0
+		for ((at = 1; ; at += step)); do
+			rm -f mark ran log.db*
+			cp base/log.db* .
+			FAULT_MARK=$memory/mark FAULT_AT=$at FAULT_ERROR=$error \
+				LD_PRELOAD=$FAIL ev-each -q --retries 1 \
+				--backoff 0 one -- sh -c "$work" 2>err &&
+				status=0 || status=$?
+			[ -e mark ] || break
+			case $status in
+			0 | 65) ;;
+			69 | 74)
+				failed=$((failed + 1))
+				[ "$(wc -l <err)" -eq 1 ]
+				;;
+			*)
+				echo "call $at ($(cat mark)): exit $status"
+				return 1
+				;;
+			esac
+			ev-each -q --retries 1 --backoff 0 one -- sh -c "$work" ||
+				[ $? -eq 65 ]
+			[ "$(sort -u ran | tr '\n' ' ')" = '1 2 3 4 ' ]
+			# what was not saved ran again, and no more than that
+			[ "$(grep -vc 3 ran)" -le 5 ]
+			[ "$(ev-each --parked one | jq -r .attempts)" = 2 ]
+			[ "$(ev-each --lag one | jq .lag)" = 0 ]
+			ev-verify -q
+		done
+		[ "$failed" -gt 5 ]
+	done
+}
+
 @test "an ev-append that is stopped amid its commit: 75 for others, and it can go on" {
 	ev-append -q HEARTBEAT agentId=a
 	FAULT_AT=1 FAULT_CALL=sync FAULT_ERROR=stop LD_PRELOAD=$FAIL \

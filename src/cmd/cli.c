@@ -167,6 +167,29 @@ checkpoint_bytes(void)
 	return text && ev_opt_int(text, 1, LONG_MAX, &bytes) ? (long)bytes : 0;
 }
 
+/* What -l, $EV_LOG or the default names; NULL: nothing does. */
+static const char *
+name_log(const char *log, char path[PATH_MAX])
+{
+	if (!log)
+		log = getenv("EV_LOG");
+	if (log && *log)
+		return log;
+	return default_log(path) ? path : NULL;
+}
+
+void
+cli_log_path(const char *log, struct ev_buf *path)
+{
+	char text[PATH_MAX], folder[PATH_MAX];
+
+	log = name_log(log, text);
+	if (log && *log != '/' && !strstr(log, "://") &&
+	    getcwd(folder, sizeof folder))
+		ev_buf_printf(path, "%s/", folder);
+	ev_buf_add_str(path, ev_str(log));
+}
+
 enum ev_status
 cli_open(struct ev_store **store, const char *log, enum ev_store_mode mode,
          struct ev_err *err)
@@ -176,18 +199,12 @@ cli_open(struct ev_store **store, const char *log, enum ev_store_mode mode,
 	                        .checkpoint_bytes = checkpoint_bytes() };
 	char path[PATH_MAX];
 
-	if (!log)
-		log = getenv("EV_LOG");
-	if (!log || !*log) {
-		if (!default_log(path))
-			return ev_err_set(err, EV_USAGE,
-			                  "which log? name it with -l or "
-			                  "EV_LOG");
-		if (mode == EV_STORE_APPEND)
-			make_folders(path);
-		log = path;
-	}
-	open.url = log;
+	open.url = name_log(log, path);
+	if (!open.url)
+		return ev_err_set(err, EV_USAGE,
+		                  "which log? name it with -l or EV_LOG");
+	if (open.url == path && mode == EV_STORE_APPEND)
+		make_folders(path);
 	return ev_store_open(store, &open, err);
 }
 

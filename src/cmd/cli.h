@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "adapter/open.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 /*
@@ -39,6 +40,9 @@ int cli_bad_option(char **argv);
  */
 enum ev_status cli_open(struct ev_store **store, const char *log,
                         enum ev_store_mode mode, struct ev_err *err);
+
+/* Appends the log's name, a file's as an absolute path, for another command. */
+void cli_log_path(const char *log, struct ev_buf *path);
 
 /*
  * SIGINT and SIGTERM set a flag, so that a command ends at a record boundary;

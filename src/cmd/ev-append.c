@@ -49,16 +49,6 @@ static const char usage[] =
 "Exit status: 0 done, 64 usage, 65 some input was bad (the rest is appended),\n"
 "69 log unreachable, 74 disk failed, 75 busy (repeat unchanged), 80 conflict.\n";
 
-/* An empty line is no event and no mistake: files end in one. */
-static bool
-is_blank(struct ev_str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (!strchr(" \t\r\n", text.ptr[i]) || !text.ptr[i])
-			return false;
-	return true;
-}
-
 static enum ev_status
 read_input(struct appender *a, int fd, const char *file, struct ev_err *err)
 {
@@ -73,7 +63,7 @@ read_input(struct appender *a, int fd, const char *file, struct ev_err *err)
 		if (status == EV_BAD_INPUT) {
 			appender_refuse(a, file, lines.number, err);
 			status = EV_OK;
-		} else if (!status && !is_blank(text)) {
+		} else if (!status && !ev_str_is_blank(text)) {
 			if (one && a->filling->count)
 				status = ev_err_set(err, EV_USAGE,
 				                    "--id names one event, "
@@ -343,6 +333,30 @@ parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
+/* What ev-each tells the commands that it runs; -1: go on. */
+static int
+take_environment(struct ev_overrides *overrides)
+{
+	const struct {
+		const char *name;
+		struct ev_str *value;
+	} variables[] = {
+		{ "EV_CORRELATION", &overrides->default_correlation },
+		{ "EV_CAUSATION", &overrides->default_causation },
+	};
+
+	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+		struct ev_str value = ev_str(getenv(variables[i].name));
+
+		if (value.len > EV_NAME_MAX)
+			return cli_usage("%s: longer than %d bytes",
+			                 variables[i].name, EV_NAME_MAX);
+		if (value.len)
+			*variables[i].value = value;
+	}
+	return -1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -355,7 +369,8 @@ main(int argc, char **argv)
 	int exit_status;
 
 	cli_start("ev-append");
-	if ((exit_status = parse_options(argc, argv, &options)) >= 0)
+	if ((exit_status = parse_options(argc, argv, &options)) >= 0 ||
+	    (exit_status = take_environment(&options.appender.overrides)) >= 0)
 		return exit_status;
 	argv += optind;
 	if (!*argv && isatty(STDIN_FILENO))

@@ -255,6 +255,8 @@ follow(struct watch *watch, struct ev_err *err)
 {
 	const struct options *options = watch->options;
 	struct printer *printer = &watch->printer;
+	/* no events: only that nobody reads it any more */
+	struct pollfd reader = { .fd = STDOUT_FILENO };
 	enum ev_status status;
 
 	for (;;) {
@@ -277,8 +279,8 @@ follow(struct watch *watch, struct ev_err *err)
 				return status;
 		}
 		status = watch->store->ops->wait(watch->store, watch->position,
-		                                 sleep_ms(watch),
-		                                 STDOUT_FILENO, err);
+		                                 sleep_ms(watch), &reader, 1,
+		                                 err);
 		if (status && status != EV_NO)
 			return status;
 	}

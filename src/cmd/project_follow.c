@@ -151,7 +151,7 @@ follow_log(struct follow *follow, struct ev_err *err)
 		    (status = update_all_followed(follow, err)))
 			break;
 		seen = head.position;
-		status = store->ops->wait(store, seen, -1, -1, err);
+		status = store->ops->wait(store, seen, -1, NULL, 0, err);
 		if (status && status != EV_NO)
 			break;
 	}

@@ -15,6 +15,7 @@ struct reading {
 	const struct ev_native *form;
 	const struct ev_type *type;
 	yyjson_val *envelope[EV_MEMBER_COUNT];
+	unsigned nulls; /* members that are there, as null: 1 << m */
 	yyjson_val *payload;  /* the object that is the payload, or NULL */
 	yyjson_val *root;     /* whose other members are it, then */
 	struct ev_buf meta;   /* members of meta, each with a comma before */
@@ -311,8 +312,10 @@ sort_members(struct reading *r, yyjson_val *root)
 		}
 	}
 	for (int m = 0; m < EV_MEMBER_COUNT; m++)
-		if (yyjson_is_null(r->envelope[m]))
+		if (yyjson_is_null(r->envelope[m])) {
 			r->envelope[m] = NULL;
+			r->nulls |= 1U << m;
+		}
 	if (r->envelope[EV_MEMBER_DATA])
 		r->payload = r->envelope[EV_MEMBER_DATA];
 	if (r->payload && !yyjson_is_obj(r->payload))
@@ -638,16 +641,19 @@ take_priority(struct reading *r)
 	return EV_OK;
 }
 
-/* A text of the envelope as its slice: the command line's, or the event's. */
+/* A text of the envelope as its slice: the command line's, the event's, or, if
+   it says nothing of it, not even null, what is said of all. */
 static enum ev_status
 take_name(struct reading *r, enum ev_member m, struct ev_str override,
-          struct ev_str *slice)
+          struct ev_str otherwise, struct ev_str *slice)
 {
 	struct ev_str text = override;
 	enum ev_status status;
 
 	if (!text.ptr && (status = take_text(r, m, EV_NAME_MAX, &text)))
 		return status;
+	if (!text.ptr && !(r->nulls & 1U << m))
+		text = otherwise;
 	if (text.ptr)
 		*slice = ev_line_escape(r->arena, text);
 	return EV_OK;
@@ -687,14 +693,17 @@ take_envelope(struct reading *r)
 {
 	const struct ev_overrides *o = &r->reader->overrides;
 	struct ev_line *line = r->line;
+	struct ev_str none = { 0 };
 	enum ev_status status;
 
-	(void)((status = take_name(r, EV_MEMBER_ID, o->id, &line->id)) ||
-	       (status = take_name(r, EV_MEMBER_ACTOR, o->actor,
+	(void)((status = take_name(r, EV_MEMBER_ID, o->id, none, &line->id)) ||
+	       (status = take_name(r, EV_MEMBER_ACTOR, o->actor, none,
 	                           &line->actor)) ||
 	       (status = take_name(r, EV_MEMBER_CORRELATION, o->correlation,
+	                           o->default_correlation,
 	                           &line->correlation)) ||
 	       (status = take_name(r, EV_MEMBER_CAUSATION, o->causation,
+	                           o->default_causation,
 	                           &line->causation)) ||
 	       (status = take_timestamp(r)) || (status = take_priority(r)));
 	return status;

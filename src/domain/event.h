@@ -39,6 +39,9 @@ struct ev_overrides {
 	struct ev_str actor;
 	struct ev_str correlation;
 	struct ev_str causation;
+	/* of events that do not mention theirs */
+	struct ev_str default_correlation;
+	struct ev_str default_causation;
 	enum ev_priority priority;
 };
 

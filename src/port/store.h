@@ -1,6 +1,7 @@
 #ifndef EV_PORT_STORE_H
 #define EV_PORT_STORE_H
 
+#include <poll.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -154,6 +155,60 @@ struct ev_model_step {
 	bool promote;
 };
 
+/*
+ * A consumer: somebody who does something for each event, once each, and has a
+ * checkpoint in the log. Who holds its lease works for it. The fence is a
+ * number that grows with every holder: what comes with an older one is refused.
+ */
+struct ev_consumer {
+	struct ev_str name;
+	int64_t position; /* checkpoint: up to here every event is done with */
+	int64_t fence;    /* of its last holder */
+	int64_t failed, parked, replays; /* deliveries in these states */
+	struct ev_str owner; /* who holds the lease, in words, or {0} */
+	char lease_until[EV_TIME_TEXT]; /* if there is an owner */
+	char updated_at[EV_TIME_TEXT];
+};
+typedef bool ev_consumer_take(void *context,
+                              const struct ev_consumer *consumer);
+
+enum ev_delivery_state {
+	EV_DELIVERY_DONE,   /* kept only above the checkpoint */
+	EV_DELIVERY_FAILED, /* and will be tried again */
+	EV_DELIVERY_PARKED, /* given up, until somebody decides */
+	EV_DELIVERY_REPLAY  /* was parked, and somebody has decided */
+};
+
+/* How far one event has come, where that is more than the checkpoint tells. */
+struct ev_delivery {
+	int64_t position;
+	enum ev_delivery_state state;
+	/* of a change: the event was being replayed. Should somebody have
+	   dropped it meanwhile, that stays so. */
+	bool replayed;
+	int64_t attempts; /* that failed */
+	struct ev_str reason; /* of the last failure, or {0} */
+	char at[EV_TIME_TEXT]; /* when this was stored; set by the adapter */
+};
+typedef bool ev_delivery_take(void *context,
+                              const struct ev_delivery *delivery);
+
+struct ev_lease {
+	struct ev_str name;
+	int length_ms;
+	long process; /* on this host: once it has ended, the lease is free */
+};
+
+/* What a holder has come to, saved as a whole or not at all. */
+struct ev_consumer_step {
+	struct ev_lease lease;
+	int64_t fence;
+	int64_t position; /* the checkpoint from now on */
+	const struct ev_delivery *deliveries;
+	size_t delivery_count;
+	bool release; /* the lease ends with it, else it begins anew */
+};
+
 /* One thing that is wrong with a log, as one line of text. */
 typedef void ev_damage(void *context, const char *text);
 
@@ -272,14 +327,68 @@ struct ev_store_ops {
 	                         struct ev_err *err);
 
 	/*
-	 * Sleeps until the log is longer than `position`, at most `timeout_ms`
-	 * (-1: for ever), or until `other_fd` (-1: none) can be read or its
-	 * peer has gone. EV_OK: look again; EV_NO: the time is over or other_fd
-	 * is ready. May return early.
+	 * Every consumer, by name; and the deliveries of one (none if nobody
+	 * knows it) behind `after`, by position, of the states whose bits
+	 * (1 << state) are set.
+	 */
+	enum ev_status (*consumers)(struct ev_store *store,
+	                            ev_consumer_take *take, void *context,
+	                            struct ev_err *err);
+	enum ev_status (*deliveries)(struct ev_store *store,
+	                             struct ev_str name, int64_t after,
+	                             unsigned states, ev_delivery_take *take,
+	                             void *context, struct ev_err *err);
+
+	/*
+	 * The next four write, as model_new does.
+	 *
+	 * Takes the lease if nobody has it, if its time is over, or if the
+	 * process that it was taken for has ended. A name that nobody knows
+	 * becomes a consumer, at the log's end or its start. EV_OK: it is ours,
+	 * fence and position are set. EV_BUSY: somebody else's, `err` names
+	 * the holder. EV_NO: there is no log yet.
+	 */
+	enum ev_status (*consumer_lease)(struct ev_store *store,
+	                                 const struct ev_lease *lease,
+	                                 bool from_end, int64_t *fence,
+	                                 int64_t *position,
+	                                 struct ev_err *err);
+
+	/*
+	 * Saves a step. EV_CONFLICT: the lease has passed to somebody else, or
+	 * the consumer is gone; nothing is saved. Otherwise as append.
+	 */
+	enum ev_status (*consumer_save)(struct ev_store *store,
+	                                const struct ev_consumer_step *step,
+	                                struct ev_err *err);
+
+	/*
+	 * What is parked is to be replayed (EV_DELIVERY_REPLAY, attempts from
+	 * 0), or given up for good (EV_DELIVERY_DONE; also what is yet to be
+	 * replayed): at `position`, or, if it is 0, everywhere. Whether or not
+	 * somebody holds the lease, who is woken. `count` is how many there
+	 * were.
+	 */
+	enum ev_status (*consumer_mark)(struct ev_store *store,
+	                                struct ev_str name, int64_t position,
+	                                enum ev_delivery_state state,
+	                                int64_t *count, struct ev_err *err);
+
+	/* Removes a consumer and its deliveries. EV_NO: there is none; EV_BUSY:
+	   somebody holds its lease. */
+	enum ev_status (*consumer_drop)(struct ev_store *store,
+	                                struct ev_str name,
+	                                struct ev_err *err);
+
+	/*
+	 * Sleeps until the log is longer than `position`, or somebody rings,
+	 * at most `timeout_ms` (-1: for ever), or until one of `others` is
+	 * ready, as poll(2) would say. EV_OK: look again; EV_NO: the time is
+	 * over or one of the others is ready. May return early.
 	 */
 	enum ev_status (*wait)(struct ev_store *store, int64_t position,
-	                       int timeout_ms, int other_fd,
-	                       struct ev_err *err);
+	                       int timeout_ms, struct pollfd *others,
+	                       size_t count, struct ev_err *err);
 
 	/*
 	 * Reads the whole log and reports everything that is not as it was

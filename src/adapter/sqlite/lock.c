@@ -228,12 +228,13 @@ is_longer(struct log *log, int64_t position)
 
 enum ev_status
 log_wait(struct ev_store *store, int64_t position, int timeout_ms,
-         int other_fd, struct ev_err *err)
+         struct pollfd *others, size_t count, struct ev_err *err)
 {
 	struct log *log = (struct log *)store;
-	struct pollfd fds[2];
+	struct pollfd few[8], *fds = few;
 	int net = timeout_ms < 0 || timeout_ms > NET_MS ? NET_MS : timeout_ms;
-	int ready;
+	int ready, error;
+	bool rang;
 
 	if (log->notify_fd < 0) {
 		log->notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -249,15 +250,23 @@ log_wait(struct ev_store *store, int64_t position, int timeout_ms,
 		if (is_longer(log, position))
 			return EV_OK;
 	}
+	if (count >= sizeof few / sizeof *few)
+		fds = ev_mem_alloc((count + 1) * sizeof *fds);
 	fds[0] = (struct pollfd){ .fd = log->notify_fd, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = other_fd, .events = 0 };
-	ready = poll(fds, 2, net);
-	if (ready < 0 && errno != EINTR)
-		return ev_err_set(err, EV_IO, "cannot wait for '%s': %s",
-		                  log->path, strerror(errno));
-	if (ready > 0 && fds[1].revents)
-		return EV_NO;
-	if (ready > 0)
+	if (count)
+		memcpy(fds + 1, others, count * sizeof *fds);
+	ready = poll(fds, count + 1, net);
+	error = ready < 0 ? errno : 0;
+	if ((rang = ready > 0 && fds[0].revents))
 		drain(log);
-	return ready == 0 && net == timeout_ms ? EV_NO : EV_OK;
+	for (size_t i = 0; i < count; i++)
+		others[i].revents = ready > 0 ? fds[i + 1].revents : 0;
+	if (fds != few)
+		free(fds);
+	if (error && error != EINTR)
+		return ev_err_set(err, EV_IO, "cannot wait for '%s': %s",
+		                  log->path, strerror(error));
+	if (rang || error)
+		return EV_OK;
+	return ready || net == timeout_ms ? EV_NO : EV_OK;
 }

@@ -69,6 +69,19 @@ enum log_statement {
 	SQL_DOCUMENT_DELETE,
 	SQL_PARKED_ADD,
 	SQL_PARKED_DELETE,
+	SQL_CONSUMER,
+	SQL_CONSUMER_ADD,
+	SQL_CONSUMER_LEASE,
+	SQL_CONSUMER_MOVE,
+	SQL_CONSUMER_DELETE,
+	SQL_DELIVERY_SET,
+	SQL_DELIVERY_UPDATE,
+	SQL_DELIVERY_DELETE,
+	SQL_DELIVERY_PASSED,
+	SQL_DELIVERY_REPLAY,
+	SQL_DELIVERY_DROP,
+	SQL_DELIVERY_DROP_DONE,
+	SQL_DELIVERIES_DELETE,
 	SQL_COUNT
 };
 
@@ -137,7 +150,8 @@ enum ev_status log_lock(struct log *log, struct ev_err *err);
 void log_unlock(struct log *log);
 void log_ring(struct log *log, int64_t position);
 enum ev_status log_wait(struct ev_store *store, int64_t position,
-                        int timeout_ms, int other_fd, struct ev_err *err);
+                        int timeout_ms, struct pollfd *others, size_t count,
+                        struct ev_err *err);
 
 /* schema.c */
 enum ev_status log_create(struct log *log, struct ev_err *err);
@@ -206,6 +220,15 @@ enum ev_status log_documents(struct ev_store *store, int64_t model,
 enum ev_status log_parked(struct ev_store *store, int64_t model,
                           ev_parked_take *take, void *context,
                           struct ev_err *err);
+/*
+ * Runs `change` under the lock in a transaction, which is committed when it
+ * returns EV_OK or EV_NO.
+ */
+enum ev_status log_transact(struct log *log,
+                            enum ev_status (*change)(struct log *log,
+                                                     void *context,
+                                                     struct ev_err *err),
+                            void *context, struct ev_err *err);
 /* What a transaction does to a model; false: see log_fail. Documents come in
    the order of their keys. */
 struct model_change {
@@ -240,6 +263,37 @@ void log_keep_inline(struct log *log, int64_t position);
 /* After a rollback. */
 void log_forget_inline(struct log *log);
 void log_free_inline(struct log *log);
+
+/* consumers.c */
+enum ev_status log_consumers(struct ev_store *store, ev_consumer_take *take,
+                             void *context, struct ev_err *err);
+enum ev_status log_deliveries(struct ev_store *store, struct ev_str name,
+                              int64_t after, unsigned states,
+                              ev_delivery_take *take, void *context,
+                              struct ev_err *err);
+enum ev_status log_consumer_lease(struct ev_store *store,
+                                  const struct ev_lease *lease, bool from_end,
+                                  int64_t *fence, int64_t *position,
+                                  struct ev_err *err);
+enum ev_status log_consumer_save(struct ev_store *store,
+                                 const struct ev_consumer_step *step,
+                                 struct ev_err *err);
+enum ev_status log_consumer_mark(struct ev_store *store, struct ev_str name,
+                                 int64_t position,
+                                 enum ev_delivery_state state, int64_t *count,
+                                 struct ev_err *err);
+enum ev_status log_consumer_drop(struct ev_store *store, struct ev_str name,
+                                 struct ev_err *err);
+
+/* process.c: who holds a lease, and whether that process still lives */
+enum { LOG_OWNER = 160, LOG_PROCESS = 160 };
+/* "process 4711 on HOST", for people, and what process_lives understands. */
+void process_describe(long process, char owner[LOG_OWNER],
+                      char text[LOG_PROCESS]);
+bool process_has_ended(struct ev_str text);
+/* Milliseconds since this host's start, which no setting of its clock moves,
+   asleep or not. */
+int64_t process_clock(void);
 
 /* verify.c */
 enum ev_status log_verify(struct ev_store *store, const struct ev_head *since,

@@ -99,15 +99,11 @@ log_note_error(struct log *log, int64_t model, struct ev_str why)
 	return log_run(fail);
 }
 
-/*
- * Runs `change` under the lock in a transaction, which is committed when it
- * returns EV_OK or EV_NO.
- */
-static enum ev_status
-transact(struct log *log,
-         enum ev_status (*change)(struct log *log, void *context,
-                                  struct ev_err *err),
-         void *context, struct ev_err *err)
+enum ev_status
+log_transact(struct log *log,
+             enum ev_status (*change)(struct log *log, void *context,
+                                      struct ev_err *err),
+             void *context, struct ev_err *err)
 {
 	enum ev_status status;
 
@@ -187,7 +183,7 @@ sweep(struct log *log, bool all)
 	while (find_gone(log) && !(log->stop && *log->stop)) {
 		int64_t begin = monotonic_micros(), took;
 
-		if (transact(log, delete_some, &rows, &ignored) || !all)
+		if (log_transact(log, delete_some, &rows, &ignored) || !all)
 			return;
 		took = monotonic_micros() - begin;
 		if (took > SWEEP_MICROS && rows > 1)
@@ -254,7 +250,7 @@ log_model_new(struct ev_store *store, struct ev_str name, enum ev_mode mode,
 	enum ev_status status;
 
 	if ((status = log_connect_to_append(log, err)) ||
-	    (status = transact(log, add_model, &new, err)))
+	    (status = log_transact(log, add_model, &new, err)))
 		return status;
 	sweep(log, true);
 	*id = new.id;
@@ -380,7 +376,7 @@ log_model_save(struct ev_store *store, const struct ev_model_step *step,
 		saving.sorted[i] = &step->documents[i];
 	qsort(saving.sorted, step->document_count, sizeof *saving.sorted,
 	      compare_documents);
-	status = transact(log, save, &saving, err);
+	status = log_transact(log, save, &saving, err);
 	free(saving.sorted);
 	if (status <= EV_NO)
 		sweep(log, step->promote && !status);
@@ -425,7 +421,7 @@ log_model_fail(struct ev_store *store, int64_t model, struct ev_str why,
 	if (status)
 		return status == EV_NO ? EV_OK : status;
 	return is_noted(log, &failure)
-	               ? EV_OK : transact(log, note_failure, &failure, err);
+	               ? EV_OK : log_transact(log, note_failure, &failure, err);
 }
 
 static enum ev_status
@@ -450,7 +446,7 @@ log_model_drop(struct ev_store *store, struct ev_str name, struct ev_err *err)
 	struct log *log = (struct log *)store;
 	enum ev_status status = log_connect(log, err);
 
-	if (!status && !(status = transact(log, drop, &name, err)))
+	if (!status && !(status = log_transact(log, drop, &name, err)))
 		sweep(log, true);
 	return status;
 }

@@ -113,6 +113,46 @@ static const char *const sql[SQL_COUNT] = {
 	                      " AND position < coalesce((SELECT position"
 	                      " FROM parked WHERE model = ?1 ORDER BY position"
 	                      " LIMIT 1 OFFSET ?2), x'')",
+	[SQL_CONSUMER] = "SELECT position, fence, process, expires, owner"
+	                 " FROM consumer WHERE name = ?1",
+	[SQL_CONSUMER_ADD] = "INSERT INTO consumer"
+	                     " VALUES (?1, ?2, 0, NULL, NULL, NULL, ?3)",
+	[SQL_CONSUMER_LEASE] = "UPDATE consumer SET fence = ?2, owner = ?3,"
+	                       " process = ?4, expires = ?5 WHERE name = ?1",
+	/* ?4: the lease ends */
+	[SQL_CONSUMER_MOVE] = "UPDATE consumer SET position = ?2,"
+	                      " updated_at = iif(position = ?2, updated_at, ?3),"
+	                      " owner = iif(?4, NULL, owner),"
+	                      " process = iif(?4, NULL, process),"
+	                      " expires = iif(?4, NULL, ?5) WHERE name = ?1",
+	[SQL_CONSUMER_DELETE] = "DELETE FROM consumer WHERE name = ?1",
+	[SQL_DELIVERY_SET] = "INSERT OR REPLACE INTO delivery"
+	                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[SQL_DELIVERY_UPDATE] = "UPDATE delivery SET state = ?3,"
+	                        " attempts = ?4, at = ?5, reason = ?6"
+	                        " WHERE consumer = ?1 AND position = ?2"
+	                        " AND state = 'replay'",
+	[SQL_DELIVERY_DELETE] = "DELETE FROM delivery"
+	                        " WHERE consumer = ?1 AND position = ?2",
+	[SQL_DELIVERY_PASSED] = "DELETE FROM delivery WHERE consumer = ?1"
+	                        " AND position > ?2 AND position <= ?3"
+	                        " AND state = 'done'",
+	/* ?2: one position, or 0 for all */
+	[SQL_DELIVERY_REPLAY] = "UPDATE delivery SET state = 'replay',"
+	                        " attempts = 0, at = ?3 WHERE consumer = ?1"
+	                        " AND ?2 IN (0, position)"
+	                        " AND state = 'parked'",
+	[SQL_DELIVERY_DROP] = "DELETE FROM delivery WHERE consumer = ?1"
+	                      " AND ?2 IN (0, position)"
+	                      " AND state IN ('parked', 'replay')"
+	                      " AND position <= (SELECT position FROM consumer"
+	                      " WHERE name = ?1)",
+	[SQL_DELIVERY_DROP_DONE] = "UPDATE delivery SET state = 'done',"
+	                           " at = ?3, reason = NULL"
+	                           " WHERE consumer = ?1"
+	                           " AND ?2 IN (0, position)"
+	                           " AND state IN ('parked', 'replay')",
+	[SQL_DELIVERIES_DELETE] = "DELETE FROM delivery WHERE consumer = ?1",
 };
 
 bool
@@ -576,6 +616,12 @@ static const struct ev_store_ops ops = {
 	.document = log_document,
 	.documents = log_documents,
 	.parked = log_parked,
+	.consumers = log_consumers,
+	.deliveries = log_deliveries,
+	.consumer_lease = log_consumer_lease,
+	.consumer_save = log_consumer_save,
+	.consumer_mark = log_consumer_mark,
+	.consumer_drop = log_consumer_drop,
 	.wait = log_wait,
 	.verify = log_verify,
 	.close = log_close,

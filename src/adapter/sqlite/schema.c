@@ -7,6 +7,7 @@
  * stream's number is the position of its first event. A document's key begins
  * with no byte below ' ', except that of a note. A model's `live` is 1, or 0
  * while it is being built, or null once it is gone and its documents are going.
+ * A lease expires by the clock of process.c.
  */
 static const char schema[] =
 	"CREATE TABLE head(one INTEGER PRIMARY KEY CHECK (one = 1),"
@@ -47,6 +48,18 @@ static const char schema[] =
 	"CREATE TABLE parked(model INTEGER, position INTEGER,"
 	" reason TEXT NOT NULL, PRIMARY KEY (model, position))"
 	" STRICT, WITHOUT ROWID;"
+	"CREATE TABLE consumer(name TEXT PRIMARY KEY,"
+	" position INTEGER NOT NULL, fence INTEGER NOT NULL, owner TEXT,"
+	" process TEXT, expires INTEGER, updated_at TEXT NOT NULL)"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE TABLE delivery(consumer TEXT, position INTEGER,"
+	" state TEXT NOT NULL, attempts INTEGER NOT NULL, at TEXT NOT NULL,"
+	" reason TEXT, PRIMARY KEY (consumer, position))"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE VIEW consumers AS SELECT name, position,"
+	" (SELECT position FROM head) - position AS behind,"
+	" (SELECT count(*) FROM delivery WHERE consumer = name"
+	" AND state = 'parked') AS parked, updated_at, owner FROM consumer;"
 	"CREATE VIEW models AS SELECT name, mode, position, documents, parked,"
 	" updated_at, error FROM model WHERE live;"
 	"CREATE VIEW documents AS SELECT name AS model, key, json AS document"

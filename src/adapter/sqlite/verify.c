@@ -816,6 +816,59 @@ check_recorded_at(struct check *check, sqlite3_stmt *row)
 		       check->recorded_at);
 }
 
+static void
+check_consumer(struct check *check, sqlite3_stmt *row)
+{
+	struct ev_str name = log_column(row, 0);
+	int64_t position = sqlite3_column_int64(row, 1);
+	int held = sqlite3_column_int(row, 2);
+
+	if (position < 0 || position > check->end)
+		damage(check, "consumer '%.*s': is at %lld, the log ends at "
+		       "%lld", EV_FMT(name), (long long)position,
+		       (long long)check->end);
+	if (held != 0 && held != 3)
+		damage(check, "consumer '%.*s': its lease is neither held nor "
+		       "free", EV_FMT(name));
+}
+
+static void
+check_delivery(struct check *check, sqlite3_stmt *row)
+{
+	struct ev_str name = log_column(row, 0), state = log_column(row, 2);
+	int64_t position = sqlite3_column_int64(row, 1);
+	bool passes = ev_str_equal(state, EV_STR("parked")) ||
+	              ev_str_equal(state, EV_STR("replay"));
+
+	if (sqlite3_column_type(row, 3) == SQLITE_NULL)
+		damage(check, "consumer '%.*s': is missing, event %lld is "
+		       "noted for it", EV_FMT(name), (long long)position);
+	else if (position < 1 || position > check->end)
+		damage(check, "consumer '%.*s': event %lld is not in the log",
+		       EV_FMT(name), (long long)position);
+	else if (!passes && !ev_str_equal(state, EV_STR("done")) &&
+	         !ev_str_equal(state, EV_STR("failed")))
+		damage(check, "consumer '%.*s': event %lld is in state "
+		       "'%.*s'", EV_FMT(name), (long long)position,
+		       EV_FMT(state));
+	else if (!passes && position <= sqlite3_column_int64(row, 3))
+		damage(check, "consumer '%.*s': event %lld is '%.*s', yet "
+		       "behind the checkpoint", EV_FMT(name),
+		       (long long)position, EV_FMT(state));
+}
+
+/* Who has done what with the events. */
+static bool
+check_consumers(struct check *check)
+{
+	return each_row(check, "SELECT name, position, (owner NOT NULL) +"
+	                " (process NOT NULL) + (expires NOT NULL)"
+	                " FROM consumer", check_consumer) &&
+	       each_row(check, "SELECT consumer, d.position, state, c.position"
+	                " FROM delivery d LEFT JOIN consumer c"
+	                " ON name = consumer", check_delivery);
+}
+
 /* Begins at a head that was noted elsewhere, if it is in the log. */
 static bool
 find_since(struct check *check, const struct ev_head *since)
@@ -1007,7 +1060,7 @@ check_all(struct check *check, const struct ev_head *since,
 	       each_row(check, "SELECT position FROM event WHERE position < 1"
 	                " OR position > (SELECT position FROM head)",
 	                report_added) &&
-	       check_indexes(check);
+	       check_consumers(check) && check_indexes(check);
 }
 
 enum ev_status

@@ -1,0 +1,192 @@
+#include "cmd/each_guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* Small enough that a pipe takes it in one piece, whoever writes. */
+enum { ADD, REMOVE, DEADLINE };
+struct message {
+	int what;
+	pid_t group;
+	int64_t time;
+};
+
+struct groups {
+	pid_t *list;
+	size_t count, room;
+};
+
+int64_t
+each_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+take_message(struct groups *groups, const struct message *message,
+             int64_t *deadline)
+{
+	size_t i = 0;
+
+	if (message->what == DEADLINE) {
+		*deadline = message->time;
+		return;
+	}
+	while (i < groups->count && groups->list[i] != message->group)
+		i++;
+	if (message->what == REMOVE && i < groups->count) {
+		groups->list[i] = groups->list[--groups->count];
+	} else if (message->what == ADD && i == groups->count) {
+		if (groups->count == groups->room) {
+			groups->room = groups->room ? 2 * groups->room : 16;
+			groups->list = ev_mem_resize(groups->list,
+				groups->room * sizeof *groups->list);
+		}
+		groups->list[groups->count++] = message->group;
+	}
+}
+
+static void
+kill_all(const struct groups *groups)
+{
+	for (size_t i = 0; i < groups->count; i++)
+		kill(-groups->list[i], SIGKILL);
+}
+
+/* Ends when nobody can write to us any more. */
+static void
+watch(int fd)
+{
+	struct groups groups = { 0 };
+	int64_t deadline = INT64_MAX;
+
+	for (;;) {
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+		int64_t left = deadline - each_clock();
+		struct message message;
+		ssize_t len = 0;
+		/* a clock that ran while we slept is looked at again */
+		int got = poll(&ready, 1, left > 1000 ? 1000
+		                          : left > 0 ? (int)left : 0);
+
+		if (got > 0)
+			len = read(fd, &message, sizeof message);
+		if (got > 0 && len == sizeof message)
+			take_message(&groups, &message, &deadline);
+		else if (got > 0 && !(len < 0 && errno == EINTR))
+			break;
+		if (got == 0 && each_clock() >= deadline) {
+			kill_all(&groups);
+			deadline = INT64_MAX;
+		}
+	}
+	kill_all(&groups);
+}
+
+/* Holds nothing of ours, and hears no signal that is meant for us. */
+static void
+become_guard(int fd)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM,
+	                               SIGTSTP, SIGALRM, SIGUSR1, SIGUSR2,
+	                               SIGPIPE };
+	int null = open("/dev/null", O_RDWR);
+
+	setsid();
+	prctl(PR_SET_NAME, "ev-each guard");
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
+	/* nobody waits for the end of our output */
+	for (int i = 0; null >= 0 && i < 3; i++)
+		dup2(null, i);
+	watch(fd);
+	_exit(0);
+}
+
+enum ev_status
+each_guard_start(struct each_guard *guard, struct ev_err *err)
+{
+	int fds[2];
+
+	if (pipe(fds) != 0 || fcntl(fds[1], F_SETFD, FD_CLOEXEC) != 0)
+		return ev_err_set(err, EV_IO, "cannot make a pipe: %s",
+		                  strerror(errno));
+	guard->pid = fork();
+	if (guard->pid < 0) {
+		close(fds[0]);
+		close(fds[1]);
+		return ev_err_set(err, EV_IO, "cannot start a process: %s",
+		                  strerror(errno));
+	}
+	if (guard->pid == 0) {
+		close(fds[1]);
+		become_guard(fds[0]);
+	}
+	close(fds[0]);
+	guard->fd = fds[1];
+	return EV_OK;
+}
+
+static void
+tell(const struct each_guard *guard, int what, pid_t group, int64_t time)
+{
+	struct message message;
+	ssize_t len;
+
+	memset(&message, 0, sizeof message);
+	message.what = what;
+	message.group = group;
+	message.time = time;
+	do
+		len = write(guard->fd, &message, sizeof message);
+	while (len < 0 && errno == EINTR);
+	/* should it be gone, each_guard_has_ended tells */
+}
+
+void
+each_guard_add(const struct each_guard *guard, pid_t group)
+{
+	tell(guard, ADD, group, 0);
+}
+
+void
+each_guard_remove(const struct each_guard *guard, pid_t group)
+{
+	tell(guard, REMOVE, group, 0);
+}
+
+void
+each_guard_deadline(const struct each_guard *guard, int64_t time)
+{
+	tell(guard, DEADLINE, 0, time);
+}
+
+bool
+each_guard_has_ended(struct each_guard *guard)
+{
+	if (guard->pid > 0 && waitpid(guard->pid, NULL, WNOHANG) == guard->pid)
+		guard->pid = 0;
+	return guard->pid == 0;
+}
+
+void
+each_guard_end(struct each_guard *guard)
+{
+	if (guard->fd > 0)
+		close(guard->fd);
+	while (guard->pid > 0 && waitpid(guard->pid, NULL, 0) < 0 &&
+	       errno == EINTR)
+		;
+	*guard = (struct each_guard){ 0 };
+}
