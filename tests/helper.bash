@@ -15,7 +15,7 @@ for name in "${!EV_@}"; do
 	*) unset "$name" ;;
 	esac
 done
-unset name NO_COLOR COLUMNS
+unset name NO_COLOR COLUMNS GITHUB_TOKEN GH_TOKEN GITHUB_TOKEN_FILE GITHUB_API_URL
 # Commands look for the catalogs beside their own folder.
 [ -d "$EV_BIN/../schemas" ] || export EV_SCHEMAS=$ROOT/schemas
 
