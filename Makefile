@@ -37,7 +37,10 @@ CLI = appender cli definitions each_child each_env each_feed each_guard \
 	project_list projector stretch table terminal view where yaml_file
 COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-each ev-fold ev-from-yaml \
 	ev-get ev-project ev-table ev-verify ev-watch ev-why
-SCRIPTS = ev-from-github rig-demo rig-hooks
+SCRIPTS = ev-from-github rig-approve rig-assign rig-claim rig-close-duplicates \
+	rig-cost rig-demo rig-doctor rig-gate rig-heartbeat rig-hooks rig-log \
+	rig-milestone rig-next rig-notify rig-orphans rig-queue rig-recover \
+	rig-release rig-remind rig-status rig-stuck rig-timeline
 COMPLETED = $(filter-out ev,$(COMMANDS)) $(SCRIPTS)
 LIBRARIES = $(BUILD)/cli.a $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
@@ -106,10 +109,17 @@ $(BUILD)/%.o: src/%.c Makefile
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/ev
-	install -m 755 $(COMMANDS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) \
-	    $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(COMMANDS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	for s in $(SCRIPTS); do \
+	    sed '/^\. "/s|/share/rig/|/share/ev/rig/|' bin/$$s \
+	        >$(DESTDIR)$(PREFIX)/bin/$$s && \
+	    chmod 755 $(DESTDIR)$(PREFIX)/bin/$$s || exit; \
+	done
 	cp -R schemas $(DESTDIR)$(PREFIX)/share/ev
-	cp -R share/hooks share/projections $(DESTDIR)$(PREFIX)/share/ev
+	cp -R share/cron share/demo share/hooks share/projections share/rig \
+	    share/systemd $(DESTDIR)$(PREFIX)/share/ev
+	sed -i 's|/usr/local/|$(PREFIX)/|g' $(DESTDIR)$(PREFIX)/share/ev/cron/* \
+	    $(DESTDIR)$(PREFIX)/share/ev/systemd/*
 	cd share && find man -type f -exec install -D -m 644 {} \
 	    $(DESTDIR)$(PREFIX)/share/{} \;
 	install -D -m 644 completions/bash/ev \
