@@ -179,3 +179,21 @@ actors() {
 	done
 	[ "$(actors)" = 'rig-recover ' ]
 }
+
+@test "what 'make install' puts somewhere works from there, and goes again" {
+	local to=$BATS_TEST_TMPDIR/to
+	make -s -C "$ROOT" install PREFIX="$to" >/dev/null
+	unset EV_SCHEMAS EV_PROJECTIONS
+	cd "$HOME"
+	alone "$to/bin/rig-approve" acme/app#1 Title
+	[ "$(alone "$to/bin/rig-next")" = acme/app#1 ]
+	alone "$to/bin/rig-recover" -q
+	# each script finds its library, and the units this installation
+	local script
+	for script in "$to"/bin/rig-*; do
+		alone "$script" -h >/dev/null
+	done
+	run -1 grep -rn /usr/local/bin "$to/share/ev/systemd" "$to/share/ev/cron"
+	make -s -C "$ROOT" uninstall PREFIX="$to"
+	[ -z "$(find "$to" ! -type d)" ]
+}
