@@ -96,7 +96,8 @@ function members(type) {
 	if (type == "HEARTBEAT")
 		return agent() maybe(60, text("status", pick("idle working"))) \
 		    maybe(50, plain("currentIssue", pick("null 1 2 3"))) \
-		    maybe(40, text("currentRepo", pick("acme/app acme/lib")))
+		    maybe(40, text("currentRepo", pick("acme/app acme/lib"))) \
+		    maybe(50, text("activity", pick("commit push push")))
 	if (type == "AGENT_STUCK")
 		return agent() maybe(50, text("reason", "r" some(9))) \
 		    maybe(40, plain("attempt", some(4)))

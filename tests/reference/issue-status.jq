@@ -25,16 +25,21 @@ def blank: {
 # it means nothing to the issue
 def unheard: .unheard = true;
 
+# whoever looks at the work next
+def again:
+	.state = (if .prNumber then "in_review" else "in_progress" end);
+
 def approved($d; $t):
 	if .state == "done" and $t > .doneAt then
 		(. as $old | blank + ($old | {
 			repo, issueNumber, title, priority, dependsOn, milestone,
-			lastEventAt, assignee, releasedAt
+			lastEventAt, assignee, releasedAt, gatedAt, refusedAt
 		})) | .state = "queued"
 	elif .state == "escalated" then
 		.state = "queued" | forget(["agentId", "reason"])
 		| .stuckCount = 0 | .smokeRetries = 0
 	elif .state == null then .state = "queued"
+	elif .state == "gated" and $t > .gatedAt then again | .reason = null
 	else . end
 	| learn($d; ["title", "priority", "dependsOn", "milestone"])
 	| .approvedAt = ([.approvedAt // $t, $t] | min);
@@ -80,9 +85,7 @@ def checked($type; $d):
 	if other_pull($d) then .
 	elif $type == "CI_PASSED" then
 		.failedChecks = []
-		| if .state != "ci_failed" then .
-		  elif .prNumber then .state = "in_review"
-		  else .state = "in_progress" end
+		| if .state == "ci_failed" then again else . end
 	elif (.state // "" | stage) > 0 then .
 	else
 		learn($d; ["failedChecks"])
@@ -149,6 +152,11 @@ def escalated($d):
 
 def step($e):
 	$e.data as $d | $e.timestamp as $t | $e.type as $type
+	| if $type == "CI_FAILED" or $type == "REVIEW_DISPUTED" then
+		.refusedAt = ([.refusedAt // $t, $t] | max)
+	  elif $type == "HUMAN_GATE_TRIGGERED" then
+		.gatedAt = ([.gatedAt // $t, $t] | max)
+	  else . end
 	| if $type == "ISSUE_APPROVED" then approved($d; $t)
 	  elif $type == "ISSUE_ASSIGNED" then assigned($d; $t)
 	  elif $type == "ISSUE_UNASSIGNED" then unassigned($d; $t)
@@ -172,7 +180,11 @@ def step($e):
 		then .prNumber = $d.mergedPrNumber | .prUrl = null else . end
 	  elif $type == "AGENT_STUCK" then stuck($d)
 	  elif $type == "ESCALATED" then escalated($d)
-	  elif $type == "HEARTBEAT" then if .state == null then unheard else . end
+	  elif $type == "HEARTBEAT" then
+		if .state == null then unheard
+		elif $d.activity == "push" and $t > .refusedAt
+			and one_of(.state; ["ci_failed", "changes_requested"]) then again
+		else . end
 	  else unheard end
 	| if .unheard then .
 	  else
@@ -184,4 +196,5 @@ def step($e):
 | {key: .[0].streamId} as $key
 | foreach sort_by(.position)[] as $e (blank;
 	del(.unheard) | step($e);
-	select(.unheard | not) | $key + del(.assignee, .releasedAt))
+	select(.unheard | not) | $key +
+		del(.assignee, .releasedAt, .gatedAt, .refusedAt))
