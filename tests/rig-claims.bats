@@ -114,6 +114,25 @@ before() { # COMMAND ARGUMENT FIRST
 	status_of acme/ISSUE_DONE#1 '.state == "queued"'
 }
 
+@test "approving opens a gate also when another agent has taken the issue up" {
+	rig-approve acme/app#1 Title
+	rig-claim acme/app#1 ada
+	tell acme/app#1 HUMAN_GATE_TRIGGERED prNumber:=3
+	rig-release acme/app#1
+	rig-claim acme/app#1 ben
+	tell acme/app#1 PR_CREATED agentId=ben prNumber:=4
+	tell acme/app#1 CI_PASSED prNumber:=4
+	tell acme/app#1 REVIEW_PASSED prNumber:=4
+	run -1 rig-gate acme/app#1
+	[[ $output == *'no  human'* ]]
+	rig-approve acme/app#1
+	run -0 rig-gate acme/app#1
+	status_of acme/app#1 '.state == "in_review" and .agentId == "ben"'
+	# once
+	rig-approve acme/app#1
+	[ "$(ev-cat -t ISSUE_APPROVED --count)" = 2 ]
+}
+
 @test "an issue that is worked on already can be approved; nothing is undone" {
 	tell acme/app#1 WORK_STARTED agentId=ada
 	rig-approve acme/app#1 Title

@@ -171,6 +171,18 @@ secret() { # NAME TEXT
 	says FAIL log "cannot write '/dev/null', where '/dev/null/log.db' is to be"
 }
 
+@test "a log in a folder that is not there: nobody would make it" {
+	export EV_LOG=$PWD/typo/log.db
+	run -69 ev-append -q HEARTBEAT agentId=ada
+	says FAIL log "there is no '.*/typo', where '.*/typo/log.db' is to be"
+	# the one that is so by default is made with its folder
+	unset EV_LOG
+	export XDG_STATE_HOME=$PWD/new
+	says warn log "there is no '.*/new/ev/log.db' yet"
+	ev-append -q HEARTBEAT agentId=ada
+	says ok log "'.*': 1 event"
+}
+
 @test "a log ahead of the clock, and an agent" {
 	ev-append -q HEARTBEAT agentId=dev
 	ev-project agent-status

@@ -29,12 +29,13 @@ tell() {
 	ev-append -q "$type" repo=acme/app issueNumber:=42 "$@"
 }
 
-# commit SHA [MEMBER...]: what the hook post-commit tells
+# commit SHA [MEMBER...]: what the hook post-commit tells, or, with another
+# $activity, another one
 commit() {
 	local sha=$1
 	shift
 	ev-append -q -s 'acme/app#42' HEARTBEAT agentId=ada status=working \
-		activity=commit currentIssue:=42 currentRepo=acme/app \
+		activity="${activity:-commit}" currentIssue:=42 currentRepo=acme/app \
 		commit="$sha" "$@"
 }
 
@@ -132,12 +133,12 @@ why() {
 @test "pushes, rebases and merges are commits, signs of life are not" {
 	ready
 	ev-append -q -s 'acme/app#42' HEARTBEAT agentId=ada status=working
-	commit "$one" activity=look
+	activity=look commit "$one"
 	may
 	local activity
 	for activity in push rebase merge; do
 		ready
-		commit "$two" activity=$activity
+		commit "$two"
 		may_not ci review
 		commit "$one"
 		tell CI_PASSED prNumber:=7
@@ -151,7 +152,7 @@ why() {
 	commit "$one" branch=issue-42
 	tell CI_PASSED prNumber:=7
 	tell REVIEW_PASSED prNumber:=7
-	commit "$one" branch=issue-42 activity=push
+	activity=push commit "$one" branch=issue-42
 	tell PR_CREATED prNumber:=7 agentId=octocat branch=issue-42 commit="$one"
 	tell PR_CREATED prNumber:=7 agentId=ada branch=issue-42
 	may
@@ -390,7 +391,7 @@ github() {
 	tell REVIEW_PASSED prNumber:=7
 	may_not ci commit
 	[ "$(why commit)" = 'the last one at GitHub is 1111111111, and in the log 2222222222 (6 HEARTBEAT)' ]
-	commit "$one" activity=push
+	activity=push commit "$one"
 	tell CI_PASSED prNumber:=7 commit="$one"
 	tell REVIEW_PASSED prNumber:=7
 	may
@@ -422,6 +423,25 @@ github() {
 	GITHUB_TOKEN=wrong run -69 rig-gate 'acme/app#42'
 	stop_peer
 	run -69 rig-gate 'acme/app#42'
+}
+
+@test "what others than GitHub answer opens no gate" {
+	ready
+	github
+	for body in '""' '"<html>Log in first</html>"' '"{} {}"' 5; do
+		change_peer --argjson body "$body" \
+			'.trouble = [{when: "GET", status: 200, times: 99, body: $body}]'
+		run -69 --separate-stderr rig-gate 'acme/app#42'
+		[ "${#stderr_lines[@]}" -eq 1 ]
+		[[ $stderr == *': this is no answer of GitHub: see GITHUB_API_URL'* ]]
+	done
+	change_peer '.trouble = [{when: "GET", status: 403, times: 99, body: {}}]'
+	run -69 rig-gate 'acme/app#42'
+	[ "$output" = 'rig-gate: cannot read /repos/acme/app/pulls/7: GitHub says 403' ]
+	# a label may be a name alone
+	change_peer '.trouble = [{when: "issues/42", status: 200, times: 99,
+	    body: {number: 42, labels: ["wip", null, 5]}}]'
+	may_not labels
 }
 
 # ---- hostile text

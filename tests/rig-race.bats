@@ -138,3 +138,10 @@ claims() {
 	[ "$(cut -d ' ' -f 2 statuses | sort -u)" = 0 ]
 	[ "$(ev-cat -t ISSUE_APPROVED --count)" = 1 ]
 }
+
+@test "the first event of a log, when many have it to tell" {
+	[ ! -e "$EV_LOG" ]
+	race 8 rig-approve acme/app#1 Title -p high
+	[ "$(cut -d ' ' -f 2 statuses | sort -u)" = 0 ]
+	[ "$(ev-cat -t ISSUE_APPROVED --count)" = 1 ]
+}

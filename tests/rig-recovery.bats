@@ -710,6 +710,45 @@ ISSUE_ORPHANED acme/app#5' ]
 	[ -z "$(orphans)" ]
 }
 
+@test "a part of the configuration without a value is by default" {
+	begin acme/app#1 dev-1
+	tell acme/app#2 ISSUE_APPROVED
+	begin acme/app#3 dev-3
+	tell acme/app#3 HUMAN_GATE_TRIGGERED prNumber:=3
+	begin acme/app#4 dev-4
+	tell acme/app#4 SMOKE_FAILED reason=code
+	cat >rig.yaml <<-'END'
+		stuck:
+		  # after: 1h
+		orphans: { after: , human: }
+		remind:
+		smoke:
+		gate: { labels: ~ }
+	END
+	recover
+	[ "$(state acme/app#4 state)" = '["smoke_failed"]' ]
+	at 10:30
+	run -0 rig-stuck -R acme/app
+	[ "$(ev-cat -t AGENT_STUCK | jq -r .streamId)" = $'acme/app#1\nacme/app#4' ]
+	echo 'stuck: { after: , attempts: , waiting: }' >rig.yaml
+	recover
+	[ "$(state acme/app#1 state)" = '["queued"]' ]
+	[ "$(state acme/app#4 state)" = '["queued"]' ]
+	echo 'remind:' >rig.yaml
+	rig-remind -q
+	[ "$(ev-cat -t HUMAN_GATE_REMINDER --count)" = 1 ]
+	echo 'orphans:' >rig.yaml
+	at 10:30 22
+	rig-orphans -q
+	[ "$(ev-cat -s acme/app#2 -t ISSUE_ORPHANED --count)" = 1 ]
+}
+
+@test "a configuration that is no mapping is named" {
+	echo 'stuck' >rig.yaml
+	run -65 rig-stuck
+	[[ $output == 'rig-stuck: ./rig.yaml: expected members (repo, stuck, '* ]]
+}
+
 # ---- reminders
 
 @test "a gate is reminded of every 30 minutes, until the change is merged" {

@@ -147,7 +147,7 @@ def forge($pr; $told; $since):
     else no("text"; "it does not say that it closes the issue"; null) end;
   def labels:
     [$config | settings.gate.labels[] | ascii_downcase] as $blocking
-    | [., $forge[0] | .labels[]?.name | strings
+    | [., $forge[0] | .labels[]? | .name? // . | strings
       | select(ascii_downcase | IN($blocking[]))]
     | unique
     | if . == [] then yes("labels"; "none of them blocks"; null)

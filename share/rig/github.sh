@@ -73,7 +73,7 @@ is_repo() {
 # What GitHub says is wrong, for a message.
 github_says() {
 	jq -rn 'include "rig"; "GitHub says: \(input.message
-	    | if type == "string" then . else error end
+	    | if type == "string" then . else error("no message") end
 	    | .[:200] | visible)"' -L "$rig_share" \
 	    "$http_answer" 2>/dev/null || echo "GitHub says $http_status"
 }
@@ -100,6 +100,12 @@ is_limit() {
 	[ "$http_status" = 429 ] ||
 	    jq -e '.message | test("rate limit"; "i")' "$http_answer" \
 	        >/dev/null 2>&1
+}
+
+# Is it one JSON text? Between us and GitHub there may be others who answer.
+is_answer() {
+	jq -es 'length == 1 and (.[0] | type | IN("object", "array"))' \
+	    "$http_answer" >/dev/null 2>&1
 }
 
 # Sets $github_url to where the answer sends us, if that is the same server.
@@ -135,6 +141,11 @@ Content-Type: application/json"
 			continue
 		fi
 		case $1$http_status in
+		GET2??)
+			is_answer || fail 69 "$http_host: this is no answer of" \
+			    "GitHub: see GITHUB_API_URL and github.api"
+			return
+			;;
 		*2??) return ;;
 		*401) fail 69 "$http_host refuses the token: $(github_says)" ;;
 		GET30[1278] | *30[78])

@@ -112,8 +112,13 @@ def config_defaults: {
   notify: { receivers: {}, routes: {} }
 };
 
-# The configuration with everything that it leaves out.
-def settings: config_defaults * (. // {});
+# The configuration with everything that it leaves out. A member without a value,
+# such as one of which all lines are comments, is left out, too.
+def settings:
+  def given:
+    if type == "object" then with_entries(select(.value != null) | .value |= given)
+    else . end;
+  config_defaults * (given // {});
 
 # Priorities whose events nobody is told of. That this is meant can be said of
 # the lowest: 'info: []'.
@@ -128,7 +133,8 @@ def unrouted_priorities:
 def config_complaints:
   def known_members($what; $known):
     if type != "object" then
-      "'\($what)': expected members (\($known | join(", ")))"
+      (if $what == "" then "" else "'\($what)': " end)
+      + "expected members (\($known | join(", ")))"
     else
       keys_unsorted[]
       | select(IN($known[]) | not)

@@ -93,6 +93,8 @@ enum ev_status each_feed_get(struct each *each, int64_t position,
  */
 enum ev_status each_work_start(struct each *each, struct ev_err *err);
 void each_work_look(struct each *each);
+/* The lease ran out and is renewed: the guard may have killed what runs. */
+void each_work_lapse(struct each *each);
 /* Ours are told to end; or are killed at once and waited for, and it is as if
    they had not been started. */
 void each_work_tell(struct each *each);

@@ -66,7 +66,10 @@ become_command(const struct each_guard *guard, char **command,
 	/* it may have ended before that took effect */
 	if (getppid() != parent)
 		_exit(127);
-	each_guard_add(guard, getpid());
+	if (!each_guard_add(guard, getpid())) {
+		error = ECANCELED;
+		goto failed;
+	}
 	sigemptyset(&action.sa_mask);
 	for (int i = 1; i < NSIG; i++)
 		sigaction(i, &action, NULL);
@@ -78,6 +81,7 @@ become_command(const struct each_guard *guard, char **command,
 		execvp(*command, command);
 	}
 	error = errno;
+failed:
 	write_all(failed, (struct ev_str){ (char *)&error, sizeof error });
 	_exit(127);
 }
@@ -114,6 +118,8 @@ what_it_means(int error)
 	switch (error) {
 	case E2BIG:
 		return EV_BAD_INPUT;
+	case ECANCELED:
+		return EV_CONFLICT;
 	case EAGAIN:
 	case EIO:
 	case EMFILE:
@@ -165,7 +171,7 @@ each_child_start(struct each_child *child, const struct each_guard *guard,
 	child->errors = errors[0];
 	child->end_at = 0;
 	child->told = CHILD_FREE;
-	child->timed_out = false;
+	child->timed_out = child->lapsed = false;
 	ev_buf_reset(&child->line);
 	ev_buf_reset(&child->last);
 	errors[0] = -1;

@@ -15,12 +15,14 @@ struct each_child {
 	int64_t end_at; /* when it is told to end; 0: never */
 	enum { CHILD_FREE, CHILD_TOLD, CHILD_KILLED } told;
 	bool timed_out;
+	bool lapsed; /* the lease ran out meanwhile: it may have been killed */
 };
 
 /*
  * Starts it, with `input` as its standard input, which it can seek in, and the
  * environment. EV_UNREACHABLE: it cannot be executed; EV_BAD_INPUT: this
- * environment is too big; EV_IO: the system gives no more.
+ * environment is too big; EV_IO: the system gives no more; EV_CONFLICT: the
+ * lease has run out, or its guard has ended.
  */
 enum ev_status each_child_start(struct each_child *child,
                                 const struct each_guard *guard,

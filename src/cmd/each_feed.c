@@ -269,8 +269,11 @@ read_events(struct each *each, struct ev_err *err)
 	enum ev_status status = EV_OK;
 	struct ev_line line;
 	struct ev_row row;
+	/* big events take long, and the lease has to be renewed */
+	int64_t end = each_clock() + each->options->lease_ms / 4;
 
-	for (int i = 0; i < READ_MAX && wants_more(each); i++) {
+	for (int i = 0; i < READ_MAX && wants_more(each) &&
+	                each_clock() < end; i++) {
 		status = each->store->ops->next(each->cursor, &row, err);
 		if (status)
 			break;

@@ -22,6 +22,8 @@ struct message {
 struct groups {
 	pid_t *list;
 	size_t count, room;
+	int64_t deadline;
+	bool expired; /* and all were killed */
 };
 
 int64_t
@@ -34,13 +36,13 @@ each_clock(void)
 }
 
 static void
-take_message(struct groups *groups, const struct message *message,
-             int64_t *deadline)
+take_message(struct groups *groups, const struct message *message)
 {
 	size_t i = 0;
 
 	if (message->what == DEADLINE) {
-		*deadline = message->time;
+		groups->deadline = message->time;
+		groups->expired = false;
 		return;
 	}
 	while (i < groups->count && groups->list[i] != message->group)
@@ -54,6 +56,9 @@ take_message(struct groups *groups, const struct message *message,
 				groups->room * sizeof *groups->list);
 		}
 		groups->list[groups->count++] = message->group;
+		/* it looked at the clock just before */
+		if (groups->expired)
+			kill(-message->group, SIGKILL);
 	}
 }
 
@@ -68,12 +73,12 @@ kill_all(const struct groups *groups)
 static void
 watch(int fd)
 {
-	struct groups groups = { 0 };
-	int64_t deadline = INT64_MAX;
+	struct groups groups = { .deadline = INT64_MAX };
 
 	for (;;) {
 		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		int64_t left = deadline - each_clock();
+		int64_t left = groups.expired ? INT64_MAX
+		                              : groups.deadline - each_clock();
 		struct message message;
 		ssize_t len = 0;
 		/* a clock that ran while we slept is looked at again */
@@ -83,12 +88,13 @@ watch(int fd)
 		if (got > 0)
 			len = read(fd, &message, sizeof message);
 		if (got > 0 && len == sizeof message)
-			take_message(&groups, &message, &deadline);
+			take_message(&groups, &message);
 		else if (got > 0 && !(len < 0 && errno == EINTR))
 			break;
-		if (got == 0 && each_clock() >= deadline) {
+		if (got == 0 && !groups.expired &&
+		    each_clock() >= groups.deadline) {
 			kill_all(&groups);
-			deadline = INT64_MAX;
+			groups.expired = true;
 		}
 	}
 	kill_all(&groups);
@@ -135,10 +141,11 @@ each_guard_start(struct each_guard *guard, struct ev_err *err)
 	}
 	close(fds[0]);
 	guard->fd = fds[1];
+	guard->deadline = INT64_MAX;
 	return EV_OK;
 }
 
-static void
+static bool
 tell(const struct each_guard *guard, int what, pid_t group, int64_t time)
 {
 	struct message message;
@@ -151,24 +158,28 @@ tell(const struct each_guard *guard, int what, pid_t group, int64_t time)
 	do
 		len = write(guard->fd, &message, sizeof message);
 	while (len < 0 && errno == EINTR);
-	/* should it be gone, each_guard_has_ended tells */
+	return len == sizeof message;
 }
 
-void
+bool
 each_guard_add(const struct each_guard *guard, pid_t group)
 {
-	tell(guard, ADD, group, 0);
+	/* first told, then the clock: at the deadline it is known, or it is too
+	   late */
+	return tell(guard, ADD, group, 0) && each_clock() < guard->deadline;
 }
 
 void
 each_guard_remove(const struct each_guard *guard, pid_t group)
 {
+	/* should it be gone, each_guard_has_ended tells */
 	tell(guard, REMOVE, group, 0);
 }
 
 void
-each_guard_deadline(const struct each_guard *guard, int64_t time)
+each_guard_deadline(struct each_guard *guard, int64_t time)
 {
+	guard->deadline = time;
 	tell(guard, DEADLINE, 0, time);
 }
 

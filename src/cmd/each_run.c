@@ -66,6 +66,8 @@ lease(const struct each *each)
 static void
 note_lease(struct each *each, int64_t begin)
 {
+	if (each_clock() >= each->lease_end)
+		each_work_lapse(each);
 	each->saved_at = begin;
 	each->lease_end = begin + each->options->lease_ms -
 	                  each->options->lease_ms / 20;

@@ -154,7 +154,7 @@ conclude(struct each *each, size_t i, int code)
 	} else if (!child->timed_out &&
 	           (child->told != CHILD_FREE ||
 	            (WIFSIGNALED(code) && WTERMSIG(code) == SIGKILL &&
-	             each_clock() >= each->lease_end))) {
+	             (child->lapsed || each_clock() >= each->lease_end)))) {
 		/* we ended it, or the guard, not what it did: no attempt */
 		each_queue_retry(&each->queue, item, 0);
 	} else {
@@ -243,6 +243,9 @@ start_one(struct each *each, size_t slot, struct each_item *item,
 	each->store->ops->query_close(cursor);
 	if (status) {
 		each_queue_retry(&each->queue, item, 0);
+		/* the next turn renews the lease, or finds that it is lost */
+		if (status == EV_CONFLICT)
+			return EV_OK;
 		return status == EV_BAD_INPUT ? EV_UNREACHABLE : status;
 	}
 	each->items[slot] = item;
@@ -256,7 +259,8 @@ each_work_start(struct each *each, struct ev_err *err)
 {
 	enum ev_status status = EV_OK;
 
-	for (int64_t i = 0; i < each->options->jobs && !status; i++) {
+	for (int64_t i = 0; i < each->options->jobs && !status &&
+	                    each_clock() < each->lease_end; i++) {
 		struct each_item *item;
 
 		if (each->children[i].pid)
@@ -267,6 +271,13 @@ each_work_start(struct each *each, struct ev_err *err)
 		status = start_one(each, (size_t)i, item, err);
 	}
 	return status;
+}
+
+void
+each_work_lapse(struct each *each)
+{
+	for (int64_t i = 0; i < each->options->jobs; i++)
+		each->children[i].lapsed = true;
 }
 
 void

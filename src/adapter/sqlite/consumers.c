@@ -14,6 +14,7 @@ struct row {
 	int64_t fence;
 	bool held;
 	char owner[LOG_OWNER];
+	char process[LOG_PROCESS];
 };
 
 /*
@@ -44,6 +45,9 @@ find_consumer(struct log *log, struct ev_str name, struct ev_str self,
 		                    sqlite3_column_int64(find, 3), self);
 		owner = log_column(find, 4);
 		snprintf(row->owner, sizeof row->owner, "%.*s", EV_FMT(owner));
+		owner = log_column(find, 2);
+		snprintf(row->process, sizeof row->process, "%.*s",
+		         EV_FMT(owner));
 	}
 	return log_reset(find);
 }
@@ -186,7 +190,9 @@ save_step(struct log *log, void *context, struct ev_err *err)
 
 	if (!find_consumer(log, step->lease.name, (struct ev_str){ 0 }, &row))
 		return log_fail(log, "read", err);
-	if (!row.found || row.fence != step->fence)
+	/* a name that was forgotten and is new has the same fences again */
+	if (!row.found || row.fence != step->fence ||
+	    !process_is(ev_str(row.process), step->lease.process))
 		return ev_err_set(err, EV_CONFLICT, "the lease of '%.*s' is "
 		                  "lost%s%s", EV_FMT(step->lease.name),
 		                  row.found && *row.owner ? " to " : "",

@@ -291,6 +291,8 @@ enum { LOG_OWNER = 160, LOG_PROCESS = 160 };
 void process_describe(long process, char owner[LOG_OWNER],
                       char text[LOG_PROCESS]);
 bool process_has_ended(struct ev_str text);
+/* Is it the one that has this number here? */
+bool process_is(struct ev_str text, long process);
 /* Milliseconds since this host's start, which no setting of its clock moves,
    asleep or not. */
 int64_t process_clock(void);

@@ -133,6 +133,21 @@ process_has_ended(struct ev_str text)
 	return state == 'Z' || state == 'X' || differ(holder.start, self.start);
 }
 
+bool
+process_is(struct ev_str text, long number)
+{
+	struct process holder, self;
+
+	if (!parse(text, &holder) || holder.number != number)
+		return false;
+	read_boot(self.boot);
+	read_space(self.space);
+	read_start(number, self.start);
+	return !differ(holder.boot, self.boot) &&
+	       !differ(holder.space, self.space) &&
+	       !differ(holder.start, self.start);
+}
+
 int64_t
 process_clock(void)
 {
