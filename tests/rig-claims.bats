@@ -119,7 +119,11 @@ before() { # COMMAND ARGUMENT FIRST
 	rig-claim acme/app#1 ada
 	tell acme/app#1 HUMAN_GATE_TRIGGERED prNumber:=3
 	rig-release acme/app#1
-	rig-claim acme/app#1 ben
+	# it goes on waiting for a person
+	status_of acme/app#1 '.state == "gated" and .agentId == null'
+	run -80 rig-claim acme/app#1 ben
+	# somebody gives it to another agent all the same
+	tell acme/app#1 ISSUE_ASSIGNED agentId=ben
 	tell acme/app#1 PR_CREATED agentId=ben prNumber:=4
 	tell acme/app#1 CI_PASSED prNumber:=4
 	tell acme/app#1 REVIEW_PASSED prNumber:=4

@@ -39,7 +39,9 @@ def approved($d; $t):
 		.state = "queued" | forget(["agentId", "reason"])
 		| .stuckCount = 0 | .smokeRetries = 0
 	elif .state == null then .state = "queued"
-	elif .state == "gated" and $t > .gatedAt then again | .reason = null
+	elif .state == "gated" and $t > .gatedAt then
+		(if .agentId then again else .state = "queued" end)
+		| .reason = null
 	else . end
 	| learn($d; ["title", "priority", "dependsOn", "milestone"])
 	| .approvedAt = ([.approvedAt // $t, $t] | min);
@@ -56,7 +58,8 @@ def unassigned($d; $t):
 	(if shipped then .
 	else
 		forget(["agentId", "assignedAt"])
-		| if .state == "escalated" then . else .state = "queued" | learn($d; ["reason"]) end
+		| if one_of(.state; ["gated", "escalated"]) then .
+		  else .state = "queued" | learn($d; ["reason"]) end
 	end) | .assignee = null | .releasedAt = $t;
 
 def stale($t): .state == "queued" and .releasedAt != null and $t < .releasedAt;
