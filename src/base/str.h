@@ -35,6 +35,25 @@ ev_str_starts(struct ev_str s, struct ev_str prefix)
 	       (!prefix.len || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+/* Of ASCII, whatever the locale. */
+static inline bool
+ev_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline bool
+ev_is_lower(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+static inline bool
+ev_is_upper(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
 /* Spaces, tabs and the ends of lines only? */
 bool ev_str_is_blank(struct ev_str s);
 

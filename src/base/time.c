@@ -85,12 +85,6 @@ ev_time_format(int64_t time, char *text)
 	*text = 'Z';
 }
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Takes exactly `count` digits from the front. */
 static bool
 take_digits(struct ev_str *text, int count, int *number)
@@ -99,7 +93,7 @@ take_digits(struct ev_str *text, int count, int *number)
 	if (text->len < (size_t)count)
 		return false;
 	for (int i = 0; i < count; i++) {
-		if (!is_digit(text->ptr[i]))
+		if (!ev_is_digit(text->ptr[i]))
 			return false;
 		*number = *number * 10 + (text->ptr[i] - '0');
 	}
@@ -137,9 +131,9 @@ take_fraction(struct ev_str *text, int64_t *micros)
 	*micros = 0;
 	if (!take_char(text, "."))
 		return true;
-	if (!text->len || !is_digit(*text->ptr))
+	if (!text->len || !ev_is_digit(*text->ptr))
 		return false;
-	for (; text->len && is_digit(*text->ptr); text->ptr++, text->len--) {
+	for (; text->len && ev_is_digit(*text->ptr); text->ptr++, text->len--) {
 		*micros += (*text->ptr - '0') * unit;
 		unit /= 10;
 	}
@@ -204,7 +198,7 @@ ev_time_parse_span(struct ev_str text, int64_t *span)
 	int64_t count = 0;
 	size_t i = 0;
 
-	for (; i < text.len && is_digit(text.ptr[i]) && i < 9; i++)
+	for (; i < text.len && ev_is_digit(text.ptr[i]) && i < 9; i++)
 		count = count * 10 + (text.ptr[i] - '0');
 	if (i == 0 || i + 1 != text.len)
 		return false;

@@ -104,6 +104,14 @@ cli_usage(const char *format, ...)
 }
 
 int
+cli_seconds(const char *option, const char *value, int *milliseconds)
+{
+	if (!ev_opt_seconds(value, milliseconds))
+		return cli_usage("%s '%s': expected seconds", option, value);
+	return -1;
+}
+
+int
 cli_bad_option(char **argv)
 {
 	/* a short option is in optopt; of a long one getopt tells its value, or

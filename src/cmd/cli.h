@@ -31,6 +31,10 @@ int cli_fail(enum ev_status status, const struct ev_err *err);
 /* A wrong command line: says so, and where help is. Returns EV_USAGE. */
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The value of an option that takes seconds, with a fraction if need be. -1:
+   fine; else it says what is wrong, and returns EV_USAGE. */
+int cli_seconds(const char *option, const char *value, int *milliseconds);
+
 /* What getopt did not like: says which option, and returns EV_USAGE. */
 int cli_bad_option(char **argv);
 

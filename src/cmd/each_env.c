@@ -67,44 +67,26 @@ each_env_release(struct each_env *env)
 	free(env->list);
 }
 
-static bool
-is_upper(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
-static bool
-is_lower(char c)
-{
-	return c >= 'a' && c <= 'z';
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Does a word begin at `i`: prNumber, HTTPServer? */
 static bool
 begins_word(struct ev_str name, size_t i)
 {
-	if (!i || !is_upper(name.ptr[i]))
+	if (!i || !ev_is_upper(name.ptr[i]))
 		return false;
-	return is_lower(name.ptr[i - 1]) || is_digit(name.ptr[i - 1]) ||
-	       (is_upper(name.ptr[i - 1]) && i + 1 < name.len &&
-	        is_lower(name.ptr[i + 1]));
+	return ev_is_lower(name.ptr[i - 1]) || ev_is_digit(name.ptr[i - 1]) ||
+	       (ev_is_upper(name.ptr[i - 1]) && i + 1 < name.len &&
+	        ev_is_lower(name.ptr[i + 1]));
 }
 
 bool
 each_env_name(struct ev_buf *out, struct ev_str member)
 {
 	if (!member.len || member.len > NAME_MAX_BYTES ||
-	    is_digit(*member.ptr))
+	    ev_is_digit(*member.ptr))
 		return false;
 	for (size_t i = 0; i < member.len; i++)
-		if (!is_upper(member.ptr[i]) && !is_lower(member.ptr[i]) &&
-		    !is_digit(member.ptr[i]) && member.ptr[i] != '_')
+		if (!ev_is_upper(member.ptr[i]) && !ev_is_lower(member.ptr[i]) &&
+		    !ev_is_digit(member.ptr[i]) && member.ptr[i] != '_')
 			return false;
 	ev_buf_add_str(out, EV_STR("EV_DATA_"));
 	for (size_t i = 0; i < member.len; i++) {
@@ -112,7 +94,7 @@ each_env_name(struct ev_buf *out, struct ev_str member)
 
 		if (begins_word(member, i))
 			ev_buf_add_char(out, '_');
-		ev_buf_add_char(out, is_lower(c) ? (char)(c - 'a' + 'A') : c);
+		ev_buf_add_char(out, ev_is_lower(c) ? (char)(c - 'a' + 'A') : c);
 	}
 	return true;
 }

@@ -102,14 +102,6 @@ take_number(const char *name, const char *value, int64_t min, int64_t max,
 }
 
 static int
-take_seconds(const char *name, const char *value, int *milliseconds)
-{
-	if (!ev_opt_seconds(value, milliseconds))
-		return cli_usage("%s '%s': expected seconds", name, value);
-	return -1;
-}
-
-static int
 take_job(struct line *line, enum each_job job)
 {
 	line->options->job = job;
@@ -145,9 +137,9 @@ take_option(struct line *line, int c, char **argv)
 		o->quiet = true;
 		return -1;
 	case OPT_BACKOFF:
-		return take_seconds("--backoff", optarg, &o->backoff_ms);
+		return cli_seconds("--backoff", optarg, &o->backoff_ms);
 	case OPT_BACKOFF_MAX:
-		return take_seconds("--backoff-max", optarg,
+		return cli_seconds("--backoff-max", optarg,
 		                    &o->backoff_max_ms);
 	case OPT_DROP:
 		return take_job(line, EACH_DROP);
@@ -162,7 +154,7 @@ take_option(struct line *line, int c, char **argv)
 	case OPT_LAG:
 		return take_job(line, EACH_LAG);
 	case OPT_LEASE:
-		result = take_seconds("--lease", optarg, &o->lease_ms);
+		result = cli_seconds("--lease", optarg, &o->lease_ms);
 		if (result < 0 && (o->lease_ms < LEASE_MIN_MS ||
 		                   o->lease_ms > LEASE_MAX_MS))
 			return cli_usage("--lease '%s': expected 0.1 to 3600 "
@@ -179,7 +171,7 @@ take_option(struct line *line, int c, char **argv)
 		return take_number("--retries", optarg, 0, 1000000,
 		                   &o->retries);
 	case OPT_TIMEOUT:
-		return take_seconds("--timeout", optarg, &o->timeout_ms);
+		return cli_seconds("--timeout", optarg, &o->timeout_ms);
 	case '?':
 	case ':':
 		return cli_bad_option(argv);

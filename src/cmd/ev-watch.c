@@ -77,14 +77,6 @@ static const struct option long_options[] = {
 };
 
 static int
-take_seconds(const char *name, const char *value, int *milliseconds)
-{
-	if (!ev_opt_seconds(value, milliseconds))
-		return cli_usage("%s '%s': expected seconds", name, value);
-	return -1;
-}
-
-static int
 take_number(const char *name, const char *value, int64_t *number)
 {
 	if (!ev_opt_int(value, 0, INT64_MAX, number))
@@ -111,10 +103,10 @@ take_option(struct options *options, int c, char **argv)
 	case 'n':
 		return take_number("-n", optarg, &options->limit);
 	case OPT_HEARTBEAT:
-		return take_seconds("--heartbeat", optarg,
+		return cli_seconds("--heartbeat", optarg,
 		                    &options->heartbeat_ms);
 	case OPT_IDLE_EXIT:
-		return take_seconds("--idle-exit", optarg, &options->idle_ms);
+		return cli_seconds("--idle-exit", optarg, &options->idle_ms);
 	case OPT_RAW:
 		options->raw = true;
 		return -1;

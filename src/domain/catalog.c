@@ -298,12 +298,6 @@ ev_catalog_native_kept(const struct ev_catalog *catalog, enum ev_member member)
 /* ---- compiling one type */
 
 static bool
-is_upper(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
-static bool
 is_lower_or_digit(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -324,9 +318,9 @@ snake_case(struct ev_arena *arena, struct ev_str name)
 		char before = i ? name.ptr[i - 1] : '_';
 		char after = i + 1 < name.len ? name.ptr[i + 1] : '_';
 
-		if (camel && is_upper(c) &&
+		if (camel && ev_is_upper(c) &&
 		    (is_lower_or_digit(before) ||
-		     (is_upper(before) && is_lower_or_digit(after))))
+		     (ev_is_upper(before) && is_lower_or_digit(after))))
 			text[len++] = '_';
 		text[len++] = lower(c);
 	}

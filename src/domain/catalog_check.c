@@ -84,12 +84,6 @@ is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* [A-Za-z][A-Za-z0-9_-]*, which is also one word of a topic. */
 static bool
 is_name(struct ev_str s)
@@ -97,7 +91,7 @@ is_name(struct ev_str s)
 	if (!s.len || s.len > NAME_MAX_BYTES || !is_letter(s.ptr[0]))
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_letter(s.ptr[i]) && !is_digit(s.ptr[i]) &&
+		if (!is_letter(s.ptr[i]) && !ev_is_digit(s.ptr[i]) &&
 		    s.ptr[i] != '_' && s.ptr[i] != '-')
 			return false;
 	return true;
@@ -377,7 +371,7 @@ get_version(struct ev_str text)
 	if (!text.len || text.len > 4 || text.ptr[0] == '0')
 		return 0;
 	for (size_t i = 0; i < text.len; i++) {
-		if (!is_digit(text.ptr[i]))
+		if (!ev_is_digit(text.ptr[i]))
 			return 0;
 		version = version * 10 + (size_t)(text.ptr[i] - '0');
 	}

@@ -23,12 +23,6 @@ struct parts {
 /* Far beyond any count of digits in memory, far from overflowing. */
 static const long long EXPONENT_LIMIT = 400000000000000000;
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 bool
 ev_decimal_valid(struct ev_str text)
 {
@@ -36,24 +30,24 @@ ev_decimal_valid(struct ev_str text)
 
 	if (p < end && *p == '-')
 		p++;
-	if (p == end || !is_digit(*p))
+	if (p == end || !ev_is_digit(*p))
 		return false;
 	if (*p++ != '0')
-		while (p < end && is_digit(*p))
+		while (p < end && ev_is_digit(*p))
 			p++;
 	if (p < end && *p == '.') {
-		if (++p == end || !is_digit(*p))
+		if (++p == end || !ev_is_digit(*p))
 			return false;
-		while (p < end && is_digit(*p))
+		while (p < end && ev_is_digit(*p))
 			p++;
 	}
 	if (p < end && (*p == 'e' || *p == 'E')) {
 		p++;
 		if (p < end && (*p == '+' || *p == '-'))
 			p++;
-		if (p == end || !is_digit(*p))
+		if (p == end || !ev_is_digit(*p))
 			return false;
-		while (p < end && is_digit(*p))
+		while (p < end && ev_is_digit(*p))
 			p++;
 	}
 	return p == end;
@@ -162,7 +156,7 @@ small_integer(struct ev_str text, long long *out)
 	if (text.len > 18)
 		return false;
 	for (size_t i = negative; i < text.len; i++) {
-		if (!is_digit(text.ptr[i]))
+		if (!ev_is_digit(text.ptr[i]))
 			return false;
 		value = value * 10 + (text.ptr[i] - '0');
 	}

@@ -48,12 +48,6 @@ static const int64_t POWERS[] = {
 };
 static const int32_t POWER_MAX = sizeof POWERS / sizeof *POWERS - 1;
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static uint64_t
 magnitude(int64_t value)
 {
@@ -290,14 +284,14 @@ ev_number_parse(struct ev_number *out, struct ev_str text)
 	end = p + text.len;
 	negative = *p == '-';
 	first = p += negative;
-	for (; p < end && is_digit(*p); p++)
+	for (; p < end && ev_is_digit(*p); p++)
 		size = size * 10 + (uint64_t)(*p - '0');
 	if (p == first || (*first == '0' && p - first > 1))
 		return false;
 	if (p < end && *p == '.') {
 		const char *point = p;
 
-		for (p++; p < end && is_digit(*p); p++)
+		for (p++; p < end && ev_is_digit(*p); p++)
 			size = size * 10 + (uint64_t)(*p - '0');
 		scale = (int32_t)(p - point) - 1;
 		if (!scale)

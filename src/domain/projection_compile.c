@@ -54,31 +54,13 @@ projection_refuse_unknown(struct projection_compiler *c, yyjson_val *map,
 	}
 }
 
-static bool
-is_lower(char c)
-{
-	return c >= 'a' && c <= 'z';
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_upper(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
 /* [a-z][a-z0-9-]*, which is also a file's name. */
 static bool
 is_projection_name(struct ev_str s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_lower(s.ptr[i]) &&
-		    (!i || (!is_digit(s.ptr[i]) && s.ptr[i] != '-')))
+		if (!ev_is_lower(s.ptr[i]) &&
+		    (!i || (!ev_is_digit(s.ptr[i]) && s.ptr[i] != '-')))
 			return false;
 	return s.len > 0 && s.len <= EV_NAME_MAX;
 }
@@ -88,8 +70,8 @@ static bool
 is_catalog_name(struct ev_str s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_lower(s.ptr[i]) &&
-		    (!i || (!is_digit(s.ptr[i]) && s.ptr[i] != '-' &&
+		if (!ev_is_lower(s.ptr[i]) &&
+		    (!i || (!ev_is_digit(s.ptr[i]) && s.ptr[i] != '-' &&
 		            s.ptr[i] != '_')))
 			return false;
 	return s.len > 0;
@@ -99,8 +81,8 @@ static bool
 is_type_name(struct ev_str s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_lower(s.ptr[i]) && !is_upper(s.ptr[i]) &&
-		    (!i || (!is_digit(s.ptr[i]) && s.ptr[i] != '-' &&
+		if (!ev_is_lower(s.ptr[i]) && !ev_is_upper(s.ptr[i]) &&
+		    (!i || (!ev_is_digit(s.ptr[i]) && s.ptr[i] != '-' &&
 		            s.ptr[i] != '_')))
 			return false;
 	return s.len > 0;

@@ -308,30 +308,6 @@ log_consumer_drop(struct ev_store *store, struct ev_str name,
 	return status ? status : log_transact(log, drop, &name, err);
 }
 
-/* Not shared, so that who takes a row may ask for others. */
-static enum ev_status
-begin_rows(struct log *log, const char *sql, sqlite3_stmt **rows,
-           struct ev_err *err)
-{
-	enum ev_status status = log_connect(log, err);
-
-	*rows = NULL;
-	if (!status && sqlite3_prepare_v2(log->db, sql, -1, rows, NULL) !=
-	                       SQLITE_OK)
-		return log_fail(log, "read", err);
-	return status;
-}
-
-static enum ev_status
-end_rows(struct log *log, sqlite3_stmt *rows, struct ev_err *err)
-{
-	enum ev_status status = log_reset(rows) ? EV_OK
-	                                        : log_fail(log, "read", err);
-
-	sqlite3_finalize(rows);
-	return status;
-}
-
 static bool
 copy_time(char to[EV_TIME_TEXT], struct ev_str text)
 {
@@ -377,7 +353,7 @@ log_consumers(struct ev_store *store, ev_consumer_take *take, void *context,
 	struct log *log = (struct log *)store;
 	struct ev_consumer consumer;
 	sqlite3_stmt *rows;
-	enum ev_status status = begin_rows(log, sql, &rows, err);
+	enum ev_status status = log_begin_rows(log, sql, &rows, err);
 	bool more = true;
 
 	if (status)
@@ -386,7 +362,7 @@ log_consumers(struct ev_store *store, ev_consumer_take *take, void *context,
 		read_consumer(rows, &consumer);
 		more = take(context, &consumer);
 	}
-	return end_rows(log, rows, err);
+	return log_end_rows(log, rows, err);
 }
 
 static bool
@@ -417,7 +393,7 @@ log_deliveries(struct ev_store *store, struct ev_str name, int64_t after,
 	struct log *log = (struct log *)store;
 	struct ev_delivery delivery;
 	sqlite3_stmt *rows;
-	enum ev_status status = begin_rows(log, sql, &rows, err);
+	enum ev_status status = log_begin_rows(log, sql, &rows, err);
 	bool more = true;
 
 	if (status)
@@ -428,5 +404,5 @@ log_deliveries(struct ev_store *store, struct ev_str name, int64_t after,
 		if (read_delivery(rows, &delivery) &&
 		    (wanted & 1u << delivery.state))
 			more = take(context, &delivery);
-	return end_rows(log, rows, err);
+	return log_end_rows(log, rows, err);
 }

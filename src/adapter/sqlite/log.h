@@ -133,6 +133,12 @@ bool log_execute(struct log *log, const char *statements);
 /* Around several reads that must see one state; false: see log_fail. */
 bool log_begin_read(struct log *log);
 bool log_end_read(struct log *log);
+/* A statement of its own, so that who takes a row may ask for others; EV_NO:
+   there is no log. Its end says whether all of it could be read. */
+enum ev_status log_begin_rows(struct log *log, const char *text,
+                              sqlite3_stmt **rows, struct ev_err *err);
+enum ev_status log_end_rows(struct log *log, sqlite3_stmt *rows,
+                            struct ev_err *err);
 /* Steps a statement that returns no row, and resets it. */
 bool log_run(sqlite3_stmt *statement);
 void log_bind(sqlite3_stmt *statement, int column, struct ev_str text);

@@ -513,30 +513,15 @@ read_model(sqlite3_stmt *row, struct ev_model *model)
 	return true;
 }
 
-/* What the readers of rows need: the statement of `sql`, for `model`. */
+/* The rows of `sql` for a model. */
 static enum ev_status
-read_rows(struct log *log, const char *sql, int64_t model,
-          sqlite3_stmt **rows, struct ev_err *err)
+begin_rows(struct log *log, const char *sql, int64_t model,
+           sqlite3_stmt **rows, struct ev_err *err)
 {
-	enum ev_status status = log_connect(log, err);
+	enum ev_status status = log_begin_rows(log, sql, rows, err);
 
-	*rows = NULL;
-	if (status)
-		return status;
-	/* not shared, so that who takes a row may ask for others */
-	if (sqlite3_prepare_v2(log->db, sql, -1, rows, NULL) != SQLITE_OK)
-		return log_fail(log, "read", err);
-	sqlite3_bind_int64(*rows, 1, model);
-	return EV_OK;
-}
-
-static enum ev_status
-end_rows(struct log *log, sqlite3_stmt *rows, struct ev_err *err)
-{
-	enum ev_status status = log_reset(rows) ? EV_OK
-	                                        : log_fail(log, "read", err);
-
-	sqlite3_finalize(rows);
+	if (!status)
+		sqlite3_bind_int64(*rows, 1, model);
 	return status;
 }
 
@@ -551,14 +536,14 @@ log_models(struct ev_store *store, ev_model_take *take, void *context,
 	struct log *log = (struct log *)store;
 	sqlite3_stmt *rows;
 	struct ev_model model;
-	enum ev_status status = read_rows(log, sql, 0, &rows, err);
+	enum ev_status status = begin_rows(log, sql, 0, &rows, err);
 	bool more = true;
 
 	if (status)
 		return status == EV_NO ? EV_OK : status;
 	while (more && sqlite3_step(rows) == SQLITE_ROW)
 		more = !read_model(rows, &model) || take(context, &model);
-	return end_rows(log, rows, err);
+	return log_end_rows(log, rows, err);
 }
 
 enum ev_status
@@ -594,7 +579,7 @@ log_documents(struct ev_store *store, int64_t model, ev_document_take *take,
 		" WHERE model = ?1 AND key >= ' ' ORDER BY key";
 	struct log *log = (struct log *)store;
 	sqlite3_stmt *rows;
-	enum ev_status status = read_rows(log, sql, model, &rows, err);
+	enum ev_status status = begin_rows(log, sql, model, &rows, err);
 	bool more = true;
 
 	if (status)
@@ -608,7 +593,7 @@ log_documents(struct ev_store *store, int64_t model, ev_document_take *take,
 
 		more = take(context, &document);
 	}
-	return end_rows(log, rows, err);
+	return log_end_rows(log, rows, err);
 }
 
 enum ev_status
@@ -619,7 +604,7 @@ log_parked(struct ev_store *store, int64_t model, ev_parked_take *take,
 	                          " WHERE model = ?1 ORDER BY position";
 	struct log *log = (struct log *)store;
 	sqlite3_stmt *rows;
-	enum ev_status status = read_rows(log, sql, model, &rows, err);
+	enum ev_status status = begin_rows(log, sql, model, &rows, err);
 	bool more = true;
 
 	if (status)
@@ -632,5 +617,5 @@ log_parked(struct ev_store *store, int64_t model, ev_parked_take *take,
 
 		more = take(context, &parked);
 	}
-	return end_rows(log, rows, err);
+	return log_end_rows(log, rows, err);
 }

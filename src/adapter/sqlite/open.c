@@ -190,6 +190,29 @@ log_reset(sqlite3_stmt *statement)
 	return statement && sqlite3_reset(statement) == SQLITE_OK;
 }
 
+enum ev_status
+log_begin_rows(struct log *log, const char *text, sqlite3_stmt **rows,
+               struct ev_err *err)
+{
+	enum ev_status status = log_connect(log, err);
+
+	*rows = NULL;
+	if (!status && sqlite3_prepare_v2(log->db, text, -1, rows, NULL) !=
+	                       SQLITE_OK)
+		return log_fail(log, "read", err);
+	return status;
+}
+
+enum ev_status
+log_end_rows(struct log *log, sqlite3_stmt *rows, struct ev_err *err)
+{
+	enum ev_status status = log_reset(rows) ? EV_OK
+	                                        : log_fail(log, "read", err);
+
+	sqlite3_finalize(rows);
+	return status;
+}
+
 bool
 log_run(sqlite3_stmt *statement)
 {
