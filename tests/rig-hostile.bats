@@ -13,8 +13,17 @@ setup() {
 	bait=$BATS_TEST_TMPDIR/bait
 }
 
-# Texts that something may take for more than text, each touching $bait if run.
+# Texts that something may take for more than text, each touching $bait if run;
+# a few of them, each time others, where commands are slow.
 texts() {
+	if [ -n "$EV_SANITIZED" ]; then
+		all_texts | shuf -z -n 6
+	else
+		all_texts
+	fi
+}
+
+all_texts() {
 	printf '%s\0' \
 		"\$(touch '$bait')" "\`touch '$bait'\`" "'; touch '$bait'; '" \
 		"\"; touch '$bait'; \"" "| touch '$bait'" "&& touch '$bait' #" \
@@ -34,7 +43,7 @@ is_calm() {
 nothing_ran() {
 	[ ! -e "$bait" ]
 	[ -z "$(find . -newer start ! -name 'log.db*' ! -name start \
-		! -name . ! -name out ! -name err)" ] || { ls -la; false; }
+		! -name . ! -name out ! -name err ! -name titles)" ] || { ls -la; false; }
 }
 
 # All that people look at, of everything that is in the log.
@@ -61,9 +70,7 @@ look_at_everything() {
 	while IFS= read -r -d '' text; do
 		n=$((n + 1))
 		rig-approve -m "$text" -- "$n" "$text" </dev/null
-		[ "$(rig-next --json -n 100 | jq -j --argjson n "$n" \
-			'select(.issueNumber == $n).title' | od -c)" = \
-			"$(printf %s "$text" | od -c)" ]
+		printf '%s\0' "$text" >>titles
 		rig-claim "$n" ada
 		rig-release --reason "$text" "$n" ada
 		[ "$(ev-get issue-status "acme/app#$n" | jq -j .reason | od -c)" = \
@@ -73,6 +80,8 @@ look_at_everything() {
 		[ "$(ev-cat -t MILESTONE_COMPLETE -r -n 1 | jq -j .data.milestone |
 			od -c)" = "$(printf %s "$text" | od -c)" ]
 	done < <(texts)
+	ev-cat -t ISSUE_APPROVED | jq -j 'select(.data.title)
+		| .data.title + "\u0000"' | cmp - titles
 	look_at_everything "acme/app#$n"
 	nothing_ran
 }
