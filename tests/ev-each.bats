@@ -432,7 +432,8 @@ Zeilen "quoted" \back'
 		pid=${pid%% *}
 		runs=$( (wc -l <runs) 2>/dev/null || echo 0)
 		[ "$pid" = null ] || [ "$runs" -lt $((killed * 12 + 12)) ] || {
-			kill -KILL "$pid"
+			# its guard may hold the lease for a moment longer
+			kill -KILL "$pid" 2>/dev/null || continue
 			killed=$((killed + 1))
 			start "out.$killed" one --follow --to 300 --stream-prefix a -j 4 --retries 0 -- ./work
 		}

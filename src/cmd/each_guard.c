@@ -7,9 +7,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+
+enum { END_MS = 500 }; /* what is killed may take so long to end */
 
 /* Small enough that a pipe takes it in one piece, whoever writes. */
 enum { ADD, REMOVE, DEADLINE };
@@ -70,6 +73,21 @@ kill_all(const struct groups *groups)
 }
 
 /* Ends when nobody can write to us any more. */
+/*
+ * Whoever takes over must not begin while what was killed still ends. Who does
+ * not end, or is reaped by nobody, is not waited for longer than this.
+ */
+static void
+wait_for_all(const struct groups *groups)
+{
+	const struct timespec nap = { .tv_nsec = 1000 * 1000 };
+	int64_t end = each_clock() + END_MS;
+
+	for (size_t i = 0; i < groups->count; i++)
+		while (kill(-groups->list[i], 0) == 0 && each_clock() < end)
+			nanosleep(&nap, NULL);
+}
+
 static void
 watch(int fd)
 {
@@ -98,6 +116,7 @@ watch(int fd)
 		}
 	}
 	kill_all(&groups);
+	wait_for_all(&groups);
 }
 
 /* Holds nothing of ours, and hears no signal that is meant for us. */
