@@ -734,7 +734,10 @@ $slack_path" ]
 	chmod +x killers/*
 	PATH=$PWD/killers:$PATH run -69 rig-notify --once
 	[ "$(requests)" -eq 1 ]
-	rig-notify --once
+	# until its commands have ended, it is held
+	until rig-notify --once; do
+		[ $? -eq 75 ]
+	done
 	run -0 jq -r '.headers["idempotency-key"], .status' journal
 	[ "${#lines[@]}" -eq 4 ]
 	[ "${lines[0]}" = "${lines[2]}" ]
