@@ -15,7 +15,6 @@
 set -u
 unset CDPATH
 me=${0##*/}
-tab=$(printf '\t')
 nl='
 '
 quiet='' dry='' json='' receipts='' wanted_repo='' config='' config_file=''

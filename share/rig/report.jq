@@ -46,8 +46,6 @@ def phrase:
 
 def cut($width): if length > $width then .[:$width - 1] + "…" else . end;
 def words: gsub("_"; " ");
-def plural($one; $many): "\(.) \(if . == 1 then $one else $many end)";
-
 # Numbers that people compare: 384, 52 k, 1.2 M.
 def amount:
   if . < 10000 then tostring
