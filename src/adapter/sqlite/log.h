@@ -119,6 +119,13 @@ struct log {
 	struct inline_models *inline_models; /* NULL: none are loaded */
 };
 
+/*
+ * A log's path, to be freed. Two names of one log must not have two locks:
+ * links in the way are followed first. What does not exist yet is taken as it
+ * is.
+ */
+char *log_resolve(const char *url);
+
 /* open.c */
 /* Connects, if that has not happened yet. EV_NO: there is no log, or an empty
    file; only the second makes one then. */

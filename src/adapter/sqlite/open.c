@@ -650,12 +650,8 @@ static const struct ev_store_ops ops = {
 	.close = log_close,
 };
 
-/*
- * Two names of one log must not have two locks: links in the way are followed
- * first. What does not exist yet is taken as it is.
- */
-static char *
-resolve(const char *url)
+char *
+log_resolve(const char *url)
 {
 	char *whole = realpath(url, NULL);
 	const char *slash = strrchr(url, '/');
@@ -699,7 +695,7 @@ ev_sqlite_open(struct ev_store **out, const struct ev_open *open,
 	if (open->checkpoint_bytes > 0)
 		log->wal_most = log->wal_left = open->checkpoint_bytes;
 	log->lock_fd = log->notify_fd = log->notify_watch = -1;
-	log->path = resolve(open->url);
+	log->path = log_resolve(open->url);
 	ev_buf_printf(&lock_path, "%s.lock", log->path);
 	ev_buf_add_char(&lock_path, '\0');
 	log->lock_path = lock_path.ptr;
