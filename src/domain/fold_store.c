@@ -277,6 +277,8 @@ ev_fold_free(struct ev_fold *fold)
 	if (!fold)
 		return;
 	ev_fold_forget(fold);
+	for (size_t i = 0; i < fold->steps.count; i++)
+		ev_number_release(&fold->steps.list[i].number);
 	free(fold->handled);
 	ev_arena_release(&fold->types);
 	free(fold->steps.list);

@@ -311,6 +311,11 @@ test_faults(void)
 	           "! cannot count 'n': what is there is no number",
 	           "! cannot append 'l': what is there is no list",
 	           "{\"key\":\"k\",\"a\":4,\"n\":8,\"l\":[0,4],\"sum\":5.0}"));
+	/* under the sanitizers: nothing of it is left over, either */
+	check("a sum whose last number is beyond 64 bits",
+	      "catalog: c\nkey: k\non: { A: { add: { sum: .x } } }\n",
+	      LIST("A s {\"x\":12.10}", "A s {\"x\":1.000000000000000000001}"),
+	      LIST("{\"key\":\"k\",\"sum\":13.100000000000000000001}"));
 	check("not even objects on the way to what could not be done",
 	      "catalog: c\nkey: k\nstart: { n: null }\non:\n"
 	      "  A: { when: { $doc.s: { exists: true } }, count: { seen: 1 } }\n"
