@@ -44,13 +44,11 @@ complain(struct appender *a, const struct pending *from, enum ev_status status,
 	pthread_mutex_unlock(&a->complaints);
 }
 
-static void
-print_receipt(struct appender *a, const struct ev_append *append)
+void
+appender_receipt(struct ev_buf *out, const struct ev_append *append)
 {
 	const struct ev_line *line = &append->event->line;
-	struct ev_buf *out = &a->receipt;
 
-	ev_buf_reset(out);
 	ev_buf_add_str(out, EV_STR("{\"streamId\":\""));
 	ev_buf_add_str(out, line->stream);
 	ev_buf_add_str(out, EV_STR("\",\"type\":\""));
@@ -69,15 +67,12 @@ print_receipt(struct appender *a, const struct ev_append *append)
 	if (append->outcome == EV_DUPLICATE)
 		ev_buf_add_str(out, EV_STR(",\"duplicate\":true"));
 	ev_buf_add_char(out, '}');
-	ev_out_line(&a->receipts, ev_buf_str(out));
 }
 
-static void
-report_stale(struct appender *a, const struct pending *from,
-             const struct ev_append *append)
+static enum ev_status
+say_stale(const struct ev_append *append, struct ev_err *err)
 {
 	char expected[48], found[48];
-	struct ev_err err;
 
 	if (expectations_is_failed(append))
 		snprintf(expected, sizeof expected,
@@ -94,44 +89,43 @@ report_stale(struct appender *a, const struct pending *from,
 	else
 		snprintf(found, sizeof found, "version %lld",
 		         (long long)append->version);
-	ev_err_set(&err, EV_CONFLICT,
-	           "cannot append to '%.*s': expected %s, found %s",
-	           EV_FMT(append->event->line.stream), expected, found);
-	complain(a, from, EV_CONFLICT, err.text);
+	return ev_err_set(err, EV_CONFLICT,
+	                  "cannot append to '%.*s': expected %s, found %s",
+	                  EV_FMT(append->event->line.stream), expected, found);
 }
 
-static void
-report_different(struct appender *a, const struct pending *from,
-                 const struct ev_append *append)
+enum ev_status
+appender_refusal(const struct ev_append *append, struct ev_err *err)
 {
-	struct ev_err err;
-
-	ev_err_set(&err, EV_BAD_INPUT,
-	           "id '%.*s' is taken by another event, at position %lld",
-	           EV_FMT(append->event->line.id),
-	           (long long)append->position);
-	complain(a, from, EV_BAD_INPUT, err.text);
+	if (append->outcome == EV_STALE)
+		return say_stale(append, err);
+	return ev_err_set(err, EV_BAD_INPUT,
+	                  "id '%.*s' is taken by another event, at position "
+	                  "%lld", EV_FMT(append->event->line.id),
+	                  (long long)append->position);
 }
 
 static void
 report(struct appender *a, const struct pending *from,
        const struct ev_append *append)
 {
-	switch (append->outcome) {
-	case EV_APPENDED:
-	case EV_DUPLICATE:
-		if (!a->options.quiet)
-			print_receipt(a, append);
-		break;
-	case EV_DIFFERENT:
-		report_different(a, from, append);
-		break;
-	case EV_STALE:
+	enum ev_status status;
+	struct ev_err err;
+
+	if (append->outcome == EV_APPENDED ||
+	    append->outcome == EV_DUPLICATE) {
+		if (a->options.quiet)
+			return;
+		ev_buf_reset(&a->receipt);
+		appender_receipt(&a->receipt, append);
+		ev_out_line(&a->receipts, ev_buf_str(&a->receipt));
+		return;
+	}
+	if (append->outcome == EV_STALE)
 		expectations_fail(&a->expectations,
 		                  append->event->line.stream);
-		report_stale(a, from, append);
-		break;
-	}
+	status = appender_refusal(append, &err);
+	complain(a, from, status, err.text);
 }
 
 static void

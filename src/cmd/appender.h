@@ -78,6 +78,12 @@ struct appender {
 	enum ev_status worst; /* BAD_INPUT or CONFLICT, once there was one */
 };
 
+/* What is said of an append: the receipt of one that is in the log, as JSON, or
+   why it was refused (its status: EV_CONFLICT or EV_BAD_INPUT). */
+void appender_receipt(struct ev_buf *out, const struct ev_append *append);
+enum ev_status appender_refusal(const struct ev_append *append,
+                                struct ev_err *err);
+
 /* Borrows the store, which the caller closes after the appender. */
 enum ev_status appender_open(struct appender *appender,
                              const struct appender_options *options,

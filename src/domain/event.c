@@ -20,6 +20,11 @@ struct reading {
 	yyjson_val *root;     /* whose other members are it, then */
 	struct ev_buf meta;   /* members of meta, each with a comma before */
 	struct ev_line *line;
+	/* once it is refused: which member it is, if it is one */
+	enum ev_refusal_kind refused;
+	enum ev_member at; /* of the envelope */
+	struct ev_str name; /* of the root, or of the payload's top */
+	bool in_data; /* the payload: reader->text says where */
 };
 
 void
@@ -112,12 +117,12 @@ find_shape(struct reading *r, yyjson_val *root)
 		}
 	}
 	r->shape = SHAPE_NATIVE;
-	if (!r->form)
-		return ev_err_set(r->err, EV_BAD_INPUT,
-		                  "not an event: it has neither 'type' and "
-		                  "'data' nor the members of any catalog's own "
-		                  "form");
-	return EV_OK;
+	if (r->form)
+		return EV_OK;
+	r->refused = EV_REFUSED_SHAPE;
+	return ev_err_set(r->err, EV_BAD_INPUT,
+	                  "not an event: it has neither 'type' and 'data' nor "
+	                  "the members of any catalog's own form");
 }
 
 /* Is this CloudEvent one that a log of ours wrote? */
@@ -290,6 +295,7 @@ sort_members(struct reading *r, yyjson_val *root)
 		enum ev_member m = envelope_member(r, name);
 		enum ev_status status;
 
+		r->name = name;
 		if (m != EV_MEMBER_NONE) {
 			if (r->envelope[m])
 				return ev_err_set(r->err, EV_BAD_INPUT,
@@ -311,6 +317,7 @@ sort_members(struct reading *r, yyjson_val *root)
 			keep_in_meta(r, name, value);
 		}
 	}
+	r->name = (struct ev_str){ 0 };
 	for (int m = 0; m < EV_MEMBER_COUNT; m++)
 		if (yyjson_is_null(r->envelope[m])) {
 			r->envelope[m] = NULL;
@@ -318,11 +325,23 @@ sort_members(struct reading *r, yyjson_val *root)
 		}
 	if (r->envelope[EV_MEMBER_DATA])
 		r->payload = r->envelope[EV_MEMBER_DATA];
-	if (r->payload && !yyjson_is_obj(r->payload))
-		return ev_err_set(r->err, EV_BAD_INPUT,
-		                  "payload: expected an object, found %s",
-		                  ev_json_type_name(r->payload));
-	return EV_OK;
+	if (!r->payload || yyjson_is_obj(r->payload))
+		return EV_OK;
+	if (r->envelope[EV_MEMBER_DATA])
+		r->at = EV_MEMBER_DATA;
+	else
+		r->name = r->form->payload;
+	return ev_err_set(r->err, EV_BAD_INPUT,
+	                  "payload: expected an object, found %s",
+	                  ev_json_type_name(r->payload));
+}
+
+/* It is this member's fault; the caller says what is wrong with it. */
+static struct ev_err *
+blame(struct reading *r, enum ev_member m)
+{
+	r->at = m;
+	return r->err;
 }
 
 /* An envelope member's text; {0} when it is not there. */
@@ -335,12 +354,12 @@ take_text(struct reading *r, enum ev_member m, size_t max, struct ev_str *text)
 	if (!value)
 		return EV_OK;
 	if (!yyjson_is_str(value))
-		return ev_err_set(r->err, EV_BAD_INPUT,
+		return ev_err_set(blame(r, m), EV_BAD_INPUT,
 		                  "'%s': expected a string, found %s",
 		                  ev_member_name(m), ev_json_type_name(value));
 	*text = ev_json_text(value);
 	if (!text->len || text->len > max)
-		return ev_err_set(r->err, EV_BAD_INPUT,
+		return ev_err_set(blame(r, m), EV_BAD_INPUT,
 		                  "'%s': expected 1 to %zu bytes, found %zu",
 		                  ev_member_name(m), max, text->len);
 	return EV_OK;
@@ -375,9 +394,11 @@ named_catalog(struct reading *r, struct ev_str *type, enum ev_status *status)
 	if (*status || !name.ptr)
 		return NULL;
 	catalog = ev_catalogs_get(catalogs, name);
-	if (!catalog)
+	if (!catalog) {
+		r->refused = EV_REFUSED_TYPE;
 		*status = ev_err_set(r->err, EV_BAD_INPUT,
 		                     "unknown catalog: %.*s", EV_FMT(name));
+	}
 	return catalog;
 }
 
@@ -397,12 +418,15 @@ find_type(struct reading *r)
 
 	if ((status = take_text(r, EV_MEMBER_TYPE, EV_NAME_MAX, &name)))
 		return status;
-	if (!name.ptr)
+	if (!name.ptr) {
+		r->refused = EV_REFUSED_SHAPE;
 		return ev_err_set(r->err, EV_BAD_INPUT,
 		                  "not an event: it has no type");
+	}
 	catalog = named_catalog(r, &name, &status);
 	if (status)
 		return status;
+	r->refused = EV_REFUSED_TYPE;
 	if (!catalog)
 		catalog = r->native;
 	if (catalog) {
@@ -432,6 +456,7 @@ find_type(struct reading *r)
 	if (!r->type)
 		return ev_err_set(r->err, EV_BAD_INPUT,
 		                  "unknown event type: %.*s", EV_FMT(name));
+	r->refused = EV_REFUSED_VALUE;
 	r->line->catalog = ev_catalog_name(r->type->catalog);
 	r->line->type = r->type->name;
 	return EV_OK;
@@ -471,10 +496,12 @@ take_member(struct reading *r, struct known *known, struct ev_str given,
 	struct ev_buf *data = &r->reader->data;
 
 	if (ev_schema_knows(r->type->payload, name)) {
-		if (is_known(known, name))
+		if (is_known(known, name)) {
+			r->name = name;
 			return ev_err_set(r->err, EV_BAD_INPUT,
 			                  "'%.*s': member given twice",
 			                  EV_FMT(name));
+		}
 		if (known->count < sizeof known->names / sizeof *known->names)
 			known->names[known->count++] = name;
 	}
@@ -610,7 +637,7 @@ take_timestamp(struct reading *r)
 			return status;
 	}
 	if (!ev_time_parse(text, &time))
-		return ev_err_set(r->err, EV_BAD_INPUT,
+		return ev_err_set(blame(r, EV_MEMBER_TIMESTAMP), EV_BAD_INPUT,
 		                  "'timestamp': expected an RFC 3339 time such "
 		                  "as 2026-04-21T10:22:00Z, found '%.*s'",
 		                  EV_FMT(text));
@@ -635,7 +662,7 @@ take_priority(struct reading *r)
 		return status;
 	r->line->priority = ev_priority_parse(text);
 	if (r->line->priority == EV_PRIORITY_NONE)
-		return ev_err_set(r->err, EV_BAD_INPUT,
+		return ev_err_set(blame(r, EV_MEMBER_PRIORITY), EV_BAD_INPUT,
 		                  "'priority': expected info, action, urgent or "
 		                  "critical, found '%.*s'", EV_FMT(text));
 	return EV_OK;
@@ -676,10 +703,12 @@ take_schema_version(struct reading *r, int *version)
 		*version = *version * 10 + (text.ptr[i] - '0');
 	}
 	if (yyjson_is_str(value) || *version < 1 || text.len > 9)
-		return ev_err_set(r->err, EV_BAD_INPUT,
+		return ev_err_set(blame(r, EV_MEMBER_SCHEMA_VERSION),
+		                  EV_BAD_INPUT,
 		                  "'schemaVersion': expected an integer from 1");
 	if (*version > r->type->version)
-		return ev_err_set(r->err, EV_BAD_INPUT,
+		return ev_err_set(blame(r, EV_MEMBER_SCHEMA_VERSION),
+		                  EV_BAD_INPUT,
 		                  "'schemaVersion': %d is newer than the "
 		                  "catalog, which knows %.*s up to %d",
 		                  *version, EV_FMT(r->type->name),
@@ -717,7 +746,7 @@ take_meta(struct reading *r)
 	struct ev_buf text = { 0 };
 
 	if (given && !yyjson_is_obj(given))
-		return ev_err_set(r->err, EV_BAD_INPUT,
+		return ev_err_set(blame(r, EV_MEMBER_META), EV_BAD_INPUT,
 		                  "'meta': expected an object, found %s",
 		                  ev_json_type_name(given));
 	if (given && yyjson_obj_size(given) && r->meta.len) {
@@ -764,7 +793,7 @@ build_stream(struct reading *r, struct ev_str named, yyjson_val *data)
 		                     "cannot tell the stream (name it with -s "
 		                     "or 'streamId')");
 	if (text->len > EV_STREAM_MAX)
-		return ev_err_set(r->err, EV_BAD_INPUT,
+		return ev_err_set(blame(r, EV_MEMBER_STREAM), EV_BAD_INPUT,
 		                  "'streamId': expected at most %d bytes, found "
 		                  "%zu", EV_STREAM_MAX, text->len);
 	r->line->stream = ev_line_escape(r->arena, ev_buf_str(text));
@@ -804,11 +833,13 @@ check_data(struct reading *r, struct ev_str named_stream, yyjson_val *data)
 	struct ev_buf *text = &r->reader->text;
 	enum ev_status status;
 
-	status = ev_schema_validate(r->type->payload, data, r->err);
-	if (status)
+	ev_buf_reset(text);
+	status = ev_schema_validate_at(r->type->payload, data, text, r->err);
+	if (status) {
+		r->in_data = true;
 		return ev_err_prefix(r->err, status, "%.*s",
 		                     EV_FMT(r->type->name));
-	ev_buf_reset(text);
+	}
 	status = ev_event_topic(r->type, data, text, r->err);
 	if (status == EV_BAD_INPUT)
 		return status;
@@ -855,10 +886,12 @@ read_root(struct reading *r, yyjson_val *root)
 	enum ev_status status;
 	int version;
 
-	if (!yyjson_is_obj(root))
+	if (!yyjson_is_obj(root)) {
+		r->refused = EV_REFUSED_SHAPE;
 		return ev_err_set(r->err, EV_BAD_INPUT,
 		                  "not an event: expected an object, found %s",
 		                  ev_json_type_name(root));
+	}
 	if ((status = find_shape(r, root)) ||
 	    (status = sort_members(r, root)) || (status = find_type(r)) ||
 	    (status = take_envelope(r)) || (status = take_meta(r)) ||
@@ -879,19 +912,135 @@ read_root(struct reading *r, yyjson_val *root)
 	return EV_OK;
 }
 
+/* Is this the root's member that is the payload? */
+static bool
+is_payload(const struct reading *r, struct ev_str name)
+{
+	return envelope_member(r, name) == EV_MEMBER_DATA ||
+	       (r->form && r->form->payload.ptr &&
+	        ev_str_equal(r->form->payload, name));
+}
+
+/* The name that the sender used for a member that the catalog calls `name`;
+   {0}: it is not there. */
+static struct ev_str
+find_given(const struct reading *r, yyjson_val *object, struct ev_str name)
+{
+	yyjson_val *key, *value;
+	size_t i, max;
+
+	yyjson_obj_foreach(object, i, max, key, value) {
+		struct ev_str given = key_text(key);
+
+		if (object == r->root && !is_flat(r) &&
+		    !is_lifted(r->form, given))
+			continue;
+		if (ev_str_equal(ev_type_alias(r->type, given), name))
+			return given;
+	}
+	return (struct ev_str){ 0 };
+}
+
+/* A member of the payload's top as the sender has it, or should have; {0}: the
+   payload itself. */
+static void
+locate_in_payload(struct reading *r, struct ev_buf *path, struct ev_str name)
+{
+	struct ev_str given = find_given(r, r->root, name);
+	struct ev_str payload = r->form ? r->form->payload : EV_STR("data");
+	yyjson_val *key, *value;
+	size_t i, max;
+
+	if (!is_flat(r) && !given.ptr && !is_lifted(r->form, name)) {
+		yyjson_obj_foreach(r->root, i, max, key, value)
+			if (is_payload(r, key_text(key))) {
+				payload = key_text(key);
+				given = find_given(r, value, name);
+				break;
+			}
+		ev_json_write_pointer(path, payload);
+	}
+	if (name.ptr)
+		ev_json_write_pointer(path, given.ptr ? given : name);
+}
+
+/* An envelope's member by the name that this form has for it. */
+static void
+locate_in_envelope(struct reading *r, struct ev_buf *path)
+{
+	yyjson_val *key, *value;
+	size_t i, max;
+
+	yyjson_obj_foreach(r->root, i, max, key, value)
+		if (envelope_member(r, key_text(key)) == r->at) {
+			ev_json_write_pointer(path, key_text(key));
+			return;
+		}
+}
+
+/* Notes why the event was refused, and where that is in what was sent. */
+static void
+tell_refusal(struct reading *r, yyjson_val *root)
+{
+	struct ev_refusal *refusal = r->reader->refusal;
+
+	if (!refusal)
+		return;
+	r->root = root;
+	refusal->kind = r->refused;
+	ev_buf_reset(&refusal->path);
+	if (r->refused != EV_REFUSED_VALUE)
+		return;
+	if (r->at != EV_MEMBER_NONE)
+		locate_in_envelope(r, &refusal->path);
+	else if (r->name.ptr && r->type)
+		locate_in_payload(r, &refusal->path, r->name);
+	else if (r->name.ptr)
+		ev_json_write_pointer(&refusal->path, r->name);
+}
+
+/* The same for the payload as it would have been stored; by now the document
+   that was sent is gone, and `where` is a place in what was made of it. */
+static void
+tell_refused_data(struct reading *r, struct ev_str text, struct ev_str where)
+{
+	struct ev_refusal *refusal = r->reader->refusal;
+	struct ev_buf name = { 0 };
+	struct ev_err ignored;
+	struct ev_str top;
+	yyjson_doc *doc;
+
+	if (!refusal || ev_json_parse(&doc, text, NULL, &ignored))
+		return;
+	tell_refusal(r, yyjson_doc_get_root(doc));
+	if (r->in_data) {
+		top = ev_json_read_pointer(&where, &name);
+		locate_in_payload(r, &refusal->path, top);
+		ev_buf_add_str(&refusal->path, where);
+	}
+	yyjson_doc_free(doc);
+	ev_buf_release(&name);
+}
+
 enum ev_status
 ev_event_read(struct ev_event *out, struct ev_event_reader *reader,
               struct ev_str text, struct ev_arena *arena, struct ev_err *err)
 {
 	struct ev_line line = { .priority = EV_PRIORITY_NONE };
 	struct reading r = { .reader = reader, .arena = arena, .err = err,
-	                     .line = &line };
+	                     .line = &line, .refused = EV_REFUSED_VALUE,
+	                     .at = EV_MEMBER_NONE };
 	enum ev_status status;
 	yyjson_doc *doc;
 
-	if ((status = parse(reader, text, &doc, err)))
+	if ((status = parse(reader, text, &doc, err))) {
+		r.refused = EV_REFUSED_TEXT;
+		tell_refusal(&r, NULL);
 		return status;
+	}
 	status = read_root(&r, yyjson_doc_get_root(doc));
+	if (status)
+		tell_refusal(&r, yyjson_doc_get_root(doc));
 	yyjson_doc_free(doc);
 	ev_buf_release(&r.meta);
 	if (status)
@@ -900,8 +1049,10 @@ ev_event_read(struct ev_event *out, struct ev_event_reader *reader,
 		return status;
 	status = check_data(&r, line.stream, yyjson_doc_get_root(doc));
 	yyjson_doc_free(doc);
-	if (status)
+	if (status) {
+		tell_refused_data(&r, text, ev_buf_str(&reader->text));
 		return status;
+	}
 	out->type = r.type;
 	out->line = line;
 	return EV_OK;

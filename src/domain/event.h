@@ -45,10 +45,24 @@ struct ev_overrides {
 	enum ev_priority priority;
 };
 
+/* Why an event was refused, for programs. */
+struct ev_refusal {
+	enum ev_refusal_kind {
+		EV_REFUSED_TEXT,  /* it is not JSON */
+		EV_REFUSED_SHAPE, /* nor an event */
+		EV_REFUSED_TYPE,  /* its type, or its catalog, is unknown */
+		EV_REFUSED_VALUE  /* something in it is wrong */
+	} kind;
+	/* where, as a JSON pointer (RFC 6901) into the text as it was given;
+	   empty: that cannot be told. The owner releases it. */
+	struct ev_buf path;
+};
+
 /* Memory for reading events; {0} is valid. Never shared by two threads. */
 struct ev_event_reader {
 	const struct ev_catalogs *catalogs;
 	struct ev_overrides overrides;
+	struct ev_refusal *refusal; /* to be filled, or NULL */
 	struct ev_buf scratch; /* yyjson's documents */
 	struct ev_buf data;
 	struct ev_buf text;

@@ -218,6 +218,39 @@ ev_json_write(struct ev_buf *out, yyjson_val *value)
 	out->len = (size_t)(to - out->ptr);
 }
 
+void
+ev_json_write_pointer(struct ev_buf *out, struct ev_str name)
+{
+	ev_buf_add_char(out, '/');
+	for (size_t i = 0; i < name.len; i++)
+		if (name.ptr[i] == '~')
+			ev_buf_add_str(out, EV_STR("~0"));
+		else if (name.ptr[i] == '/')
+			ev_buf_add_str(out, EV_STR("~1"));
+		else
+			ev_buf_add_char(out, name.ptr[i]);
+}
+
+struct ev_str
+ev_json_read_pointer(struct ev_str *pointer, struct ev_buf *out)
+{
+	size_t i = 1;
+
+	ev_buf_reset(out);
+	if (!pointer->len)
+		return (struct ev_str){ 0 };
+	ev_buf_reserve(out, pointer->len); /* so that "" has a ptr, too */
+	for (; i < pointer->len && pointer->ptr[i] != '/'; i++)
+		if (pointer->ptr[i] != '~' || i + 1 == pointer->len)
+			ev_buf_add_char(out, pointer->ptr[i]);
+		else
+			ev_buf_add_char(out, pointer->ptr[++i] == '1' ? '/'
+			                                              : '~');
+	pointer->ptr += i;
+	pointer->len -= i;
+	return ev_buf_str(out);
+}
+
 struct ev_str
 ev_json_text(yyjson_val *value)
 {

@@ -23,6 +23,13 @@ void ev_json_write(struct ev_buf *out, yyjson_val *value);
 void ev_json_write_mut(struct ev_buf *out, yyjson_mut_val *value);
 void ev_json_write_string(struct ev_buf *out, struct ev_str text);
 
+/* Adds a member's name to a JSON pointer (RFC 6901): "/a~1b" for "a/b". */
+void ev_json_write_pointer(struct ev_buf *out, struct ev_str name);
+
+/* Takes the first name off a JSON pointer; its text is in `out`. {0}: there is
+   none. */
+struct ev_str ev_json_read_pointer(struct ev_str *pointer, struct ev_buf *out);
+
 /* The text of a string or of a number; {0} for other types. Borrowed. */
 struct ev_str ev_json_text(yyjson_val *value);
 

@@ -45,6 +45,12 @@ size_t ev_schema_check(yyjson_val *source,
 enum ev_status ev_schema_validate(const struct ev_schema *schema,
                                   yyjson_val *value, struct ev_err *err);
 
+/* The same, and appends the failing place to `pointer` as a JSON pointer (RFC
+   6901): "/failedChecks/2"; nothing for the value itself. */
+enum ev_status ev_schema_validate_at(const struct ev_schema *schema,
+                                     yyjson_val *value, struct ev_buf *pointer,
+                                     struct ev_err *err);
+
 /* Is `member` described by the top level's `properties`? */
 bool ev_schema_knows(const struct ev_schema *schema, struct ev_str member);
 

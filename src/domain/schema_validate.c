@@ -10,6 +10,7 @@ struct place {
 	const struct place *up;
 	struct ev_str member; /* ptr NULL: an index */
 	size_t index;
+	struct ev_buf *pointer; /* of the top alone: who wants to know */
 };
 
 static bool validate(const struct ev_schema *s, yyjson_val *value,
@@ -18,7 +19,7 @@ static bool validate(const struct ev_schema *s, yyjson_val *value,
 static void
 write_path(struct ev_buf *out, const struct place *place)
 {
-	if (!place)
+	if (!place || place->pointer)
 		return;
 	write_path(out, place->up);
 	if (!place->member.ptr) {
@@ -28,6 +29,19 @@ write_path(struct ev_buf *out, const struct place *place)
 			ev_buf_add_char(out, '.');
 		ev_buf_add_str(out, place->member);
 	}
+}
+
+/* The same for programs. */
+static void
+write_pointer(const struct place *place, const struct place *top)
+{
+	if (place == top)
+		return;
+	write_pointer(place->up, top);
+	if (place->member.ptr)
+		ev_json_write_pointer(top->pointer, place->member);
+	else
+		ev_buf_printf(top->pointer, "/%zu", place->index);
 }
 
 /* A text for a message, cut between two characters. */
@@ -50,12 +64,17 @@ static bool fail(const struct place *place, struct ev_err *err,
 static bool
 fail(const struct place *place, struct ev_err *err, const char *format, ...)
 {
+	const struct place *top = place;
 	struct ev_buf path = { 0 };
 	char message[512];
 	va_list args;
 
 	if (!err)
 		return false;
+	while (top && !top->pointer)
+		top = top->up;
+	if (top)
+		write_pointer(place, top);
 	va_start(args, format);
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
@@ -273,7 +292,7 @@ static bool
 validate_array(const struct ev_schema *s, yyjson_val *array,
                const struct place *up, struct ev_err *err)
 {
-	struct place place = { up, { 0 }, 0 };
+	struct place place = { up, { 0 }, 0, NULL };
 	yyjson_arr_iter iter = yyjson_arr_iter_with(array);
 	size_t size = yyjson_arr_size(array), matched = 0;
 	yyjson_val *item;
@@ -349,7 +368,7 @@ static bool
 validate_object(const struct ev_schema *s, yyjson_val *object,
                 const struct place *up, struct ev_err *err)
 {
-	struct place place = { up, { 0 }, 0 };
+	struct place place = { up, { 0 }, 0, NULL };
 	yyjson_obj_iter iter = yyjson_obj_iter_with(object);
 	size_t size = yyjson_obj_size(object), hint = 0;
 	uint64_t seen = 0;
@@ -472,4 +491,13 @@ ev_schema_validate(const struct ev_schema *schema, yyjson_val *value,
                    struct ev_err *err)
 {
 	return validate(schema, value, NULL, err) ? EV_OK : EV_BAD_INPUT;
+}
+
+enum ev_status
+ev_schema_validate_at(const struct ev_schema *schema, yyjson_val *value,
+                      struct ev_buf *pointer, struct ev_err *err)
+{
+	const struct place top = { .pointer = pointer };
+
+	return validate(schema, value, &top, err) ? EV_OK : EV_BAD_INPUT;
 }

@@ -10,8 +10,13 @@ static const char shop[] =
 	"\"correlationId\":\"correlationId\",\"causationId\":\"causationId\","
 	"\"actor\":\"actor\",\"meta\":\"meta\"}},"
 	"\"stream\":[\"{shop}#{order|some}\",\"{clerk|agent}\"],\"types\":{"
-	"\"SOLD\":{\"priority\":\"action\",\"payload\":{\"properties\":"
-	"{\"shop\":{\"type\":\"string\"}}}},"
+	"\"SOLD\":{\"priority\":\"action\",\"aliases\":"
+	"{\"buyer\":\"customer\"},\"payload\":{\"properties\":"
+	"{\"shop\":{\"type\":\"string\"},\"customer\":{\"type\":\"string\"},"
+	"\"a/b\":{\"type\":\"string\"},\"lines\":{\"items\":{\"required\":"
+	"[\"n\"],\"properties\":{\"a/b~c\":{\"type\":\"integer\"}}}}}}},"
+	"\"PAID\":{\"payload\":{\"required\":[\"sum\"],"
+	"\"dependentRequired\":{\"a\":[\"c\"]}}},"
 	"\"OLD\":{\"version\":2,\"upcast\":{\"1\":[{\"rename\":"
 	"{\"a\":\"b\"}}]},\"payload\":{}}}}";
 
@@ -22,7 +27,8 @@ static const char flow[] =
 	"\"id\",\"timestamp\":\"timestamp\",\"correlation_id\":"
 	"\"correlationId\"},\"payload\":\"payload\",\"lift\":[\"flow_id\"]},"
 	"\"stream\":[\"flow/{flow_id}\",\"portfolio\"],"
-	"\"types\":{\"Begun\":{\"payload\":{}}}}";
+	"\"types\":{\"Begun\":{\"payload\":{\"properties\":{\"n\":"
+	"{\"type\":\"integer\"},\"flow_id\":{\"type\":[\"string\",\"null\"]}}}}}}";
 
 /* A time that stays in the payload, and an id made of it. */
 static const char history[] =
@@ -384,6 +390,114 @@ test_cloudevent_refused(void)
 	check_other_refused("{\"specversion\":\"1.0\",\"type\":"
 	                    "\"ev.nowhere.SOLD\"}",
 	                    "unknown catalog: nowhere");
+}
+
+/* ---- why, and where in what was sent */
+
+static void
+check_refusal(const char *text, enum ev_refusal_kind kind, const char *path)
+{
+	struct ev_event event;
+	struct ev_err err = { "" };
+	struct ev_refusal refusal = { 0 };
+
+	ev_buf_add_str(&refusal.path, EV_STR("of another event"));
+	reader.refusal = &refusal;
+	CHECK_NAMED(text, ev_event_read(&event, &reader, ev_str(text), &arena,
+	                                &err) == EV_BAD_INPUT);
+	reader.refusal = NULL;
+	CHECK_NAMED(text, refusal.kind == kind);
+	CHECK_STR_NAMED(text, ev_buf_str(&refusal.path), ev_str(path));
+	ev_buf_release(&refusal.path);
+}
+
+static void
+test_refusals(void)
+{
+	check_refusal("{\"type\":", EV_REFUSED_TEXT, "");
+	check_refusal("", EV_REFUSED_TEXT, "");
+	check_refusal("[]", EV_REFUSED_SHAPE, "");
+	check_refusal("{\"a\":1}", EV_REFUSED_SHAPE, "");
+	check_refusal("{\"specversion\":\"1.0\"}", EV_REFUSED_SHAPE, "");
+	check_refusal("{\"type\":\"X\"}", EV_REFUSED_TYPE, "");
+	check_refusal("{\"type\":\"SOLD\",\"catalog\":\"no\",\"data\":{}}",
+	              EV_REFUSED_TYPE, "");
+	/* in the payload, wherever that is */
+	check_refusal("{\"type\":\"SOLD\",\"shop\":5,\"order\":1}",
+	              EV_REFUSED_VALUE, "/shop");
+	check_refusal("{\"type\":\"SOLD\",\"data\":{\"shop\":5}}",
+	              EV_REFUSED_VALUE, "/data/shop");
+	check_refusal("{\"specversion\":\"1.0\",\"type\":\"SOLD\","
+	              "\"data\":{\"shop\":5}}",
+	              EV_REFUSED_VALUE, "/data/shop");
+	check_refusal("{\"type\":\"SOLD\",\"data\":{\"lines\":[{\"n\":1},"
+	              "{\"n\":1,\"a/b~c\":\"x\"}]}}",
+	              EV_REFUSED_VALUE, "/data/lines/1/a~1b~0c");
+	check_refusal("{\"type\":\"SOLD\",\"lines\":[{}]}",
+	              EV_REFUSED_VALUE, "/lines/0/n");
+	check_refusal("{\"type\":\"SOLD\",\"a/b\":1}",
+	              EV_REFUSED_VALUE, "/a~1b");
+	check_refusal("{\"event_type\":\"Begun\",\"payload\":{\"n\":\"x\"}}",
+	              EV_REFUSED_VALUE, "/payload/n");
+	check_refusal("{\"event_type\":\"Begun\",\"payload\":{},"
+	              "\"flow_id\":1}", EV_REFUSED_VALUE, "/flow_id");
+	/* as the sender spelt it */
+	check_refusal("{\"type\":\"SOLD\",\"buyer\":5}",
+	              EV_REFUSED_VALUE, "/buyer");
+	check_refusal("{\"type\":\"SOLD\",\"data\":{\"buyer\":5}}",
+	              EV_REFUSED_VALUE, "/data/buyer");
+	check_refusal("{\"type\":\"SOLD\",\"data\":{\"customer\":5}}",
+	              EV_REFUSED_VALUE, "/data/customer");
+	check_refusal("{\"type\":\"SOLD\",\"data\":{\"shop\":\"s\","
+	              "\"shop\":\"t\"}}", EV_REFUSED_VALUE, "/data/shop");
+	/* what is missing, and the payload as a whole */
+	check_refusal("{\"type\":\"PAID\",\"data\":{}}", EV_REFUSED_VALUE,
+	              "/data/sum");
+	check_refusal("{\"type\":\"PAID\"}", EV_REFUSED_VALUE, "/sum");
+	check_refusal("{\"type\":\"PAID\",\"data\":{\"sum\":1,\"a\":1,"
+	              "\"b\":1}}", EV_REFUSED_VALUE, "/data");
+	check_refusal("{\"type\":\"PAID\",\"sum\":1,\"a\":1,\"b\":1}",
+	              EV_REFUSED_VALUE, "");
+	check_refusal("{\"specversion\":\"1.0\",\"type\":\"SOLD\","
+	              "\"data\":[]}", EV_REFUSED_VALUE, "/data");
+	check_refusal("{\"event_type\":\"Begun\",\"payload\":7}",
+	              EV_REFUSED_VALUE, "/payload");
+	/* in the envelope, by the names of each form */
+	check_refusal("{\"type\":\"SOLD\",\"timestamp\":\"now\","
+	              "\"data\":{}}", EV_REFUSED_VALUE, "/timestamp");
+	check_refusal("{\"specversion\":\"1.0\",\"type\":\"SOLD\","
+	              "\"time\":\"now\"}", EV_REFUSED_VALUE, "/time");
+	check_refusal("{\"kind\":\"Begun\",\"number\":1,\"at\":\"now\"}",
+	              EV_REFUSED_VALUE, "/at");
+	check_refusal("{\"event_type\":7,\"payload\":{}}", EV_REFUSED_VALUE,
+	              "/event_type");
+	check_refusal("{\"type\":\"SOLD\",\"meta\":1,\"data\":{}}",
+	              EV_REFUSED_VALUE, "/meta");
+	check_refusal("{\"type\":\"SOLD\",\"schemaVersion\":9,\"data\":{}}",
+	              EV_REFUSED_VALUE, "/schemaVersion");
+	check_refusal("{\"type\":\"SOLD\",\"priority\":\"low\","
+	              "\"data\":{}}", EV_REFUSED_VALUE, "/priority");
+	check_refusal("{\"type\":\"SOLD\",\"id\":\"\",\"data\":{}}",
+	              EV_REFUSED_VALUE, "/id");
+	check_refusal("{\"type\":\"SOLD\",\"id\":\"1\",\"id\":\"1\","
+	              "\"data\":{}}", EV_REFUSED_VALUE, "/id");
+	check_refusal("{\"specversion\":\"1.0\",\"type\":\"SOLD\","
+	              "\"data_base64\":\"\"}", EV_REFUSED_VALUE,
+	              "/data_base64");
+	/* that there is no stream is no one member's fault */
+	check_refusal("{\"type\":\"SOLD\",\"data\":{}}", EV_REFUSED_VALUE, "");
+	/* an event that is too large for the reader's own memory */
+	{
+		struct ev_buf text = { 0 };
+
+		ev_buf_add_str(&text, EV_STR("{\"type\":\"SOLD\",\"pad\":\""));
+		for (int i = 0; i < 200000; i++)
+			ev_buf_add_str(&text, EV_STR("0123456789"));
+		ev_buf_add_str(&text, EV_STR("\",\"buyer\":5}"));
+		ev_buf_add_char(&text, '\0');
+		check_refusal(text.ptr, EV_REFUSED_VALUE, "/buyer");
+		ev_buf_release(&text);
+	}
 }
 
 /* ---- what may reach a terminal */
@@ -856,6 +970,7 @@ main(void)
 	test_cloudevent_meta();
 	test_cloudevent_of_others();
 	test_cloudevent_refused();
+	test_refusals();
 	test_safe();
 	test_safe_json();
 	test_safe_everywhere();

@@ -115,6 +115,59 @@ test_long_messages(void)
 	ev_buf_release(&value);
 }
 
+static void
+check_pointer(const char *schema, const char *value, const char *wanted)
+{
+	yyjson_doc *source = parse(ev_str(schema)), *doc = parse(ev_str(value));
+	const struct ev_schema *s =
+		ev_schema_compile(&arena, yyjson_doc_get_root(source));
+	struct ev_err with = { "" }, without = { "" };
+	struct ev_buf pointer = { 0 };
+	enum ev_status status;
+
+	status = ev_schema_validate_at(s, yyjson_doc_get_root(doc), &pointer,
+	                               &with);
+	CHECK_NAMED(value, status ==
+	            ev_schema_validate(s, yyjson_doc_get_root(doc), &without));
+	CHECK_STR_NAMED(value, ev_str(with.text), ev_str(without.text));
+	CHECK_STR_NAMED(value, ev_buf_str(&pointer), ev_str(wanted));
+	ev_buf_release(&pointer);
+	yyjson_doc_free(source);
+	yyjson_doc_free(doc);
+}
+
+static void
+test_pointers(void)
+{
+	check_pointer("{\"type\":\"object\"}", "{}", "");
+	check_pointer("{\"type\":\"object\"}", "[]", "");
+	check_pointer("{\"required\":[\"a\"]}", "{}", "/a");
+	check_pointer("{\"items\":{\"type\":\"string\"}}", "[\"a\",7]", "/1");
+	check_pointer("{\"properties\":{\"a/b\":{\"properties\":{\"~\":{"
+	              "\"items\":{\"required\":[\"\"]}}}}}}",
+	              "{\"a/b\":{\"~\":[{\"\":1},{}]}}", "/a~1b/~0/1/");
+	/* what is tried and does not fit is no failure yet */
+	check_pointer("{\"anyOf\":[{\"required\":[\"a\"]},"
+	              "{\"required\":[\"b\"]}]}", "{\"b\":1}", "");
+	check_pointer("{\"properties\":{\"x\":{\"anyOf\":[{\"required\":"
+	              "[\"a\"]}]}}}", "{\"x\":{}}", "/x/a");
+}
+
+static void
+test_pointer_names(void)
+{
+	struct ev_str pointer = EV_STR("/a~1b//~0~01x");
+	struct ev_buf name = { 0 };
+
+	CHECK_STR(ev_json_read_pointer(&pointer, &name), "a/b");
+	CHECK_STR(ev_json_read_pointer(&pointer, &name), "");
+	CHECK_STR(pointer, "/~0~01x");
+	CHECK_STR(ev_json_read_pointer(&pointer, &name), "~~1x");
+	CHECK(!pointer.len);
+	CHECK(!ev_json_read_pointer(&pointer, &name).ptr);
+	ev_buf_release(&name);
+}
+
 static bool
 validates(const struct ev_schema *schema, const char *value)
 {
@@ -275,6 +328,8 @@ int
 main(void)
 {
 	test_messages();
+	test_pointers();
+	test_pointer_names();
 	test_long_messages();
 	test_top_level();
 	test_many_members();
