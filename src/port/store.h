@@ -59,7 +59,9 @@ struct ev_append {
 
 enum ev_append_flags {
 	EV_APPEND_EACH = 0, /* refused events do not stop the others */
-	EV_APPEND_ALL = 1   /* one refused event: nothing is stored */
+	EV_APPEND_ALL = 1,  /* one refused event: nothing is stored */
+	EV_APPEND_APART = 2 /* nor do they say anything about the others: they
+	                       come from callers who do not know each other */
 };
 
 struct ev_head {
@@ -215,7 +217,8 @@ typedef void ev_damage(void *context, const char *text);
 struct ev_store_ops {
 	/*
 	 * Appends n events in their order, in one durable commit. Once an event
-	 * is STALE, later ones of its stream in the list are too. Returns
+	 * is STALE, later ones of its stream in the list that expect something
+	 * are too, but not with EV_APPEND_APART. Returns
 	 * EV_OK when every event got an outcome and those that are APPENDED are
 	 * durable; with EV_APPEND_ALL, EV_CONFLICT or EV_BAD_INPUT when one was
 	 * refused and nothing is stored. Otherwise nothing is acknowledged:

@@ -34,6 +34,7 @@ struct batch {
 	int64_t changes; /* to models, by others than append */
 	bool models;     /* there are some to keep */
 	bool no_models;  /* they do not work: leave them behind */
+	bool apart;      /* a stale event is its own affair */
 	bool refused;
 };
 
@@ -273,7 +274,7 @@ decide(struct batch *batch, struct entry *entry, struct ev_err *err)
 	stream = find_stream(batch->log, append->event->line.stream);
 	if (!stream)
 		return log_fail(batch->log, "append to", err);
-	if ((append->expect != EV_EXPECT_ANY &&
+	if ((append->expect != EV_EXPECT_ANY && !batch->apart &&
 	     stream->stale == batch->serial) ||
 	    !expectation_holds(append, stream)) {
 		stream->stale = batch->serial;
@@ -533,7 +534,8 @@ log_append(struct ev_store *store, struct ev_append *list, size_t n,
            enum ev_append_flags flags, struct ev_err *err)
 {
 	struct log *log = (struct log *)store;
-	struct batch batch = { .log = log, .count = n };
+	struct batch batch = { .log = log, .count = n,
+	                       .apart = flags & EV_APPEND_APART };
 	enum ev_status status;
 
 	if (!n)
