@@ -1,5 +1,6 @@
 #include "cmd/filter_options.h"
 
+#include <getopt.h>
 #include <stdlib.h>
 
 #include "base/opt.h"
@@ -23,91 +24,129 @@ filter_options_release(struct filter_options *options)
 }
 
 /* Lines hold texts escaped, so that is how they are compared. */
-static int
+static enum ev_status
 add_text(struct filter_options *options, struct ev_list *list,
-         const char *value)
+         const char *value, struct ev_err *err)
 {
 	if (!*value)
-		return cli_usage("an empty text chooses nothing");
+		return ev_err_set(err, EV_USAGE,
+		                  "an empty text chooses nothing");
 	ev_list_add(list, ev_line_escape(&options->arena, ev_str(value)));
-	return -1;
+	return EV_OK;
 }
 
-static int
-take_number(const char *name, const char *value, int64_t min, int64_t *number)
+static enum ev_status
+take_number(const char *name, const char *value, int64_t min, int64_t *number,
+            struct ev_err *err)
 {
 	if (!ev_opt_int(value, min, INT64_MAX, number))
-		return cli_usage("%s '%s': expected a number from %lld", name,
-		                 value, (long long)min);
-	return -1;
+		return ev_err_set(err, EV_USAGE,
+		                  "%s '%s': expected a number from %lld", name,
+		                  value, (long long)min);
+	return EV_OK;
 }
 
-static int
-take_time(const char *name, const char *value, int64_t *time)
+static enum ev_status
+take_time(const char *name, const char *value, int64_t *time,
+          struct ev_err *err)
 {
 	if (!ev_opt_time(value, ev_time_now(), time))
-		return cli_usage("%s '%s': expected 45s, 30m, 2h, 7d, a date "
-		                 "or an RFC 3339 time", name, value);
-	return -1;
+		return ev_err_set(err, EV_USAGE,
+		                  "%s '%s': expected 45s, 30m, 2h, 7d, a date "
+		                  "or an RFC 3339 time", name, value);
+	return EV_OK;
 }
 
-static int
-add_topic(struct filter_options *options, const char *value)
+static enum ev_status
+add_topic(struct filter_options *options, const char *value,
+          struct ev_err *err)
 {
 	if (!ev_topic_valid(ev_str(value)))
-		return cli_usage("--topic '%s': expected segments between "
-		                 "dots, '*' for one, '>' for the rest", value);
-	ev_list_add(&options->filter.topics, ev_str(value));
-	return -1;
+		return ev_err_set(err, EV_USAGE,
+		                  "--topic '%s': expected segments between "
+		                  "dots, '*' for one, '>' for the rest", value);
+	ev_list_add(&options->filter.topics,
+	            ev_arena_dup(&options->arena, ev_str(value)));
+	return EV_OK;
+}
+
+enum ev_status
+filter_option_take(struct filter_options *options, int c, const char *value,
+                   struct ev_err *err)
+{
+	struct ev_filter *filter = &options->filter;
+	enum ev_priority priority;
+
+	switch (c) {
+	case 'c':
+		return add_text(options, &filter->catalogs, value, err);
+	case 's':
+		return add_text(options, &filter->streams, value, err);
+	case 't':
+		return add_text(options, &options->types, value, err);
+	case FILTER_ACTOR:
+		return add_text(options, &filter->actors, value, err);
+	case FILTER_CATEGORY:
+		return add_text(options, &filter->categories, value, err);
+	case FILTER_CAUSATION:
+		return add_text(options, &filter->causations, value, err);
+	case FILTER_CORRELATION:
+		return add_text(options, &filter->correlations, value, err);
+	case FILTER_FROM:
+		return take_number("--from", value, 0, &filter->from, err);
+	case FILTER_FROM_VERSION:
+		return take_number("--from-version", value, 0,
+		                   &filter->from_version, err);
+	case FILTER_MIN_PRIORITY:
+		priority = ev_priority_parse(ev_str(value));
+		if (priority == EV_PRIORITY_NONE)
+			return ev_err_set(err, EV_USAGE,
+			                  "--min-priority '%s': expected info, "
+			                  "action, urgent or critical", value);
+		filter->min_priority = priority;
+		return EV_OK;
+	case FILTER_SINCE:
+		return take_time("--since", value, &filter->since, err);
+	case FILTER_STREAM_PREFIX:
+		return add_text(options, &filter->prefixes, value, err);
+	case FILTER_TO:
+		return take_number("--to", value, 0, &filter->to, err);
+	case FILTER_TO_VERSION:
+		return take_number("--to-version", value, 0,
+		                   &filter->to_version, err);
+	case FILTER_TOPIC:
+		return add_topic(options, value, err);
+	case FILTER_UNTIL:
+		return take_time("--until", value, &filter->until, err);
+	default:
+		return EV_NO;
+	}
 }
 
 int
 filter_option(struct filter_options *options, int c, const char *value)
 {
-	struct ev_filter *filter = &options->filter;
+	struct ev_err err;
 
-	switch (c) {
-	case 'c':
-		return add_text(options, &filter->catalogs, value);
-	case 's':
-		return add_text(options, &filter->streams, value);
-	case 't':
-		return add_text(options, &options->types, value);
-	case FILTER_ACTOR:
-		return add_text(options, &filter->actors, value);
-	case FILTER_CATEGORY:
-		return add_text(options, &filter->categories, value);
-	case FILTER_CAUSATION:
-		return add_text(options, &filter->causations, value);
-	case FILTER_CORRELATION:
-		return add_text(options, &filter->correlations, value);
-	case FILTER_FROM:
-		return take_number("--from", value, 0, &filter->from);
-	case FILTER_FROM_VERSION:
-		return take_number("--from-version", value, 0,
-		                   &filter->from_version);
-	case FILTER_MIN_PRIORITY:
-		filter->min_priority = ev_priority_parse(ev_str(value));
-		if (filter->min_priority == EV_PRIORITY_NONE)
-			return cli_usage("--min-priority '%s': expected info, "
-			                 "action, urgent or critical", value);
+	switch (filter_option_take(options, c, value, &err)) {
+	case EV_OK:
 		return -1;
-	case FILTER_SINCE:
-		return take_time("--since", value, &filter->since);
-	case FILTER_STREAM_PREFIX:
-		return add_text(options, &filter->prefixes, value);
-	case FILTER_TO:
-		return take_number("--to", value, 0, &filter->to);
-	case FILTER_TO_VERSION:
-		return take_number("--to-version", value, 0,
-		                   &filter->to_version);
-	case FILTER_TOPIC:
-		return add_topic(options, value);
-	case FILTER_UNTIL:
-		return take_time("--until", value, &filter->until);
-	default:
+	case EV_NO:
 		return -2;
+	default:
+		return cli_usage("%s", err.text);
 	}
+}
+
+int
+filter_option_find(struct ev_str name)
+{
+	static const struct option names[] = { FILTER_LONG };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (ev_str_equal(ev_str(names[i].name), name))
+			return names[i].val;
+	return -1;
 }
 
 bool
@@ -136,7 +175,8 @@ resolve_type(struct filter_options *options,
 			ev_catalog_find_loose(catalogs->list[i], name);
 
 		if (type)
-			ev_list_add(&options->filter.types, type->name);
+			ev_list_add(&options->filter.types,
+			            ev_arena_dup(&options->arena, type->name));
 	}
 	if (options->filter.types.count == before)
 		return ev_err_set(err, EV_USAGE, "unknown event type: %.*s",

@@ -63,14 +63,26 @@ enum {
 void filter_options_init(struct filter_options *options);
 void filter_options_release(struct filter_options *options);
 
-/* Takes an option that getopt gave: -1 done, -2 not one of these, else it was
-   wrong and this is the exit status. */
+/*
+ * Takes an option, by what stands for it in FILTER_SHORT and FILTER_LONG. The
+ * value is copied. EV_NO: it is not one of these; EV_USAGE: it is wrong.
+ */
+enum ev_status filter_option_take(struct filter_options *options, int c,
+                                  const char *value, struct ev_err *err);
+
+/* The same for one that getopt gave: -1 done, -2 not one of these, else it was
+   wrong, has been told, and this is the exit status. */
 int filter_option(struct filter_options *options, int c, const char *value);
+
+/* What stands for a long name ("stream"), for filter_option_take; -1: no option
+   is called so. */
+int filter_option_find(struct ev_str name);
 
 /* Does choosing need catalogs? */
 bool filter_options_need_catalogs(const struct filter_options *options);
 
-/* Finds types, categories and catalogs by name: EV_USAGE for an unknown one. */
+/* Finds types, categories and catalogs by name: EV_USAGE for an unknown one.
+   Borrows nothing from the catalogs. */
 enum ev_status filter_options_resolve(struct filter_options *options,
                                       const struct ev_catalogs *catalogs,
                                       struct ev_err *err);

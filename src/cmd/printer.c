@@ -25,6 +25,21 @@ printer_parse_form(const char *text, enum printer_form *form)
 }
 
 enum ev_status
+printer_catalogs(struct ev_catalogs *catalogs, struct ev_store *store,
+                 struct ev_err *err)
+{
+	enum ev_status status = ev_catalogs_open(catalogs, store, err);
+
+	/* reading a log must not depend on somebody's half-edited file */
+	if (status == EV_BAD_INPUT)
+		cli_say(EV_OK, "%s; going by what the log knows", err->text);
+	else if (status)
+		return status;
+	status = store->ops->recall(store, (struct ev_str){ 0 }, catalogs, err);
+	return status == EV_NO ? EV_OK : status;
+}
+
+enum ev_status
 printer_open(struct printer *printer, struct ev_store *store,
              struct ev_err *err)
 {
@@ -34,18 +49,11 @@ printer_open(struct printer *printer, struct ev_store *store,
 	printer->terminal = isatty(STDOUT_FILENO);
 	printer->table.width = terminal_width();
 	printer->table.colour = terminal_has_colour();
-	status = ev_catalogs_open(&printer->catalogs, store, err);
-	/* reading a log must not depend on somebody's half-edited file */
-	if (status == EV_BAD_INPUT)
-		cli_say(EV_OK, "%s; going by what the log knows", err->text);
-	else if (status)
-		return status;
-	status = store->ops->recall(store, (struct ev_str){ 0 },
-	                            &printer->catalogs, err);
+	status = printer_catalogs(&printer->catalogs, store, err);
 	for (size_t i = 0; i < printer->catalogs.count; i++)
 		printer->upcasts |= ev_catalog_has_upcasts(
 			printer->catalogs.list[i]);
-	return status == EV_NO ? EV_OK : status;
+	return status;
 }
 
 bool
@@ -87,51 +95,83 @@ add_json(struct printer *printer, struct ev_str json)
 	ev_out_line(&printer->out, json);
 }
 
+/* Where a newer text and its line are to stand. */
+struct renewal {
+	struct ev_buf *text;
+	struct ev_line line;
+};
+
+/* Brings the event up to date, if it needs that. */
+static enum ev_status
+renew(struct renewal *newer, const struct ev_catalogs *catalogs,
+      struct ev_str *text, const struct ev_line **line, struct ev_err *err)
+{
+	enum ev_status status = ev_event_upcast(catalogs, *line, newer->text,
+	                                        err);
+
+	if (status)
+		return status == EV_NO ? EV_OK : status;
+	*text = ev_buf_str(newer->text);
+	if (ev_line_parse(*text, &newer->line))
+		*line = &newer->line;
+	return EV_OK;
+}
+
+/* Appends the native form or the CloudEvent. */
+static enum ev_status
+format(struct ev_buf *out, enum printer_form form, const struct ev_line *line,
+       const struct ev_catalogs *catalogs, struct ev_err *err)
+{
+	if (form == FORM_NATIVE)
+		return ev_format_native(out, line, catalogs, err);
+	ev_format_cloudevent(out, line);
+	return EV_OK;
+}
+
+enum ev_status
+printer_format(struct ev_buf *out, enum printer_form form, struct ev_str text,
+               const struct ev_line *line, const struct ev_catalogs *catalogs,
+               const struct ev_catalogs *upcasts, struct ev_err *err)
+{
+	struct ev_buf newer = { 0 };
+	struct renewal renewal = { .text = &newer };
+	enum ev_status status = EV_OK;
+
+	if (upcasts)
+		status = renew(&renewal, upcasts, &text, &line, err);
+	if (!status && form == FORM_CANONICAL)
+		ev_buf_add_str(out, text);
+	else if (!status)
+		status = format(out, form, line, catalogs, err);
+	ev_buf_release(&newer);
+	return status;
+}
+
 void
 printer_add(struct printer *printer, struct ev_str text,
             const struct ev_line *line)
 {
-	struct ev_line newest;
+	struct renewal renewal = { .text = &printer->newer };
 	struct ev_err err;
 
-	if (printer->upcasts && !printer->raw) {
-		ev_buf_reset(&printer->newer);
-		switch (ev_event_upcast(&printer->catalogs, line,
-		                        &printer->newer, &err)) {
-		case EV_OK:
-			text = ev_buf_str(&printer->newer);
-			if (ev_line_parse(text, &newest))
-				line = &newest;
-			break;
-		case EV_NO:
-			break;
-		default:
-			fail(printer, line, &err);
-			return;
-		}
-	}
-	if (printer->form == FORM_CANONICAL) {
-		add_json(printer, text);
+	ev_buf_reset(&printer->newer);
+	if (printer->upcasts && !printer->raw &&
+	    renew(&renewal, &printer->catalogs, &text, &line, &err)) {
+		fail(printer, line, &err);
 		return;
 	}
 	ev_buf_reset(&printer->text);
-	switch (printer->form) {
-	case FORM_NATIVE:
-		if (ev_format_native(&printer->text, line, &printer->catalogs,
-		                     &err)) {
-			fail(printer, line, &err);
-			return;
-		}
-		break;
-	case FORM_CLOUDEVENTS:
-		ev_format_cloudevent(&printer->text, line);
-		break;
-	default:
+	if (printer->form == FORM_CANONICAL) {
+		add_json(printer, text);
+	} else if (printer->form == FORM_TABLE) {
 		ev_table_add(&printer->table, &printer->text, line);
 		ev_out_add(&printer->out, ev_buf_str(&printer->text));
-		return;
+	} else if (format(&printer->text, printer->form, line,
+	                  &printer->catalogs, &err)) {
+		fail(printer, line, &err);
+	} else {
+		add_json(printer, ev_buf_str(&printer->text));
 	}
-	add_json(printer, ev_buf_str(&printer->text));
 }
 
 enum ev_status

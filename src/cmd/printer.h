@@ -24,6 +24,22 @@ struct printer {
 
 bool printer_parse_form(const char *text, enum printer_form *form);
 
+/* The catalogs of the files or, should these be broken, as the log knows them,
+   and those that only the log knows. They must live as long as the store. */
+enum ev_status printer_catalogs(struct ev_catalogs *catalogs,
+                                struct ev_store *store, struct ev_err *err);
+
+/*
+ * Appends an event in a form that is no table, for who does not print it.
+ * `upcasts`, or NULL for a payload as it was stored, are the catalogs to bring
+ * it up to date by. EV_BAD_INPUT: the form cannot say it; `out` is as it was.
+ */
+enum ev_status printer_format(struct ev_buf *out, enum printer_form form,
+                              struct ev_str text, const struct ev_line *line,
+                              const struct ev_catalogs *catalogs,
+                              const struct ev_catalogs *upcasts,
+                              struct ev_err *err);
+
 /*
  * Gets ready: standard output, its width and colours, and the catalogs, of the
  * files or, should these be broken, as the log knows them. EV_OK, or why not.
