@@ -28,9 +28,8 @@ is_folder(const char *path)
 	return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* "" when this program cannot be found. */
-static void
-default_folder(const struct ev_files_path *path, char folder[PATH_MAX])
+void
+ev_files_folder(const struct ev_files_path *path, char *folder)
 {
 	char bin[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", bin, sizeof bin - 1);
@@ -128,7 +127,7 @@ ev_files_list(struct ev_files *files, const struct ev_files_path *from,
 		if (len)
 			snprintf(folder, sizeof folder, "%.*s", (int)len, path);
 		else
-			default_folder(from, folder);
+			ev_files_folder(from, folder);
 		if ((status = add_folder(files, folder, err)))
 			return status;
 		path += len;

@@ -33,6 +33,10 @@ enum ev_status ev_files_list(struct ev_files *files,
                              struct ev_err *err);
 void ev_files_release(struct ev_files *files);
 
+/* The default folder, which may not be there; "" when this program cannot be
+   found. There must be room for PATH_MAX bytes. */
+void ev_files_folder(const struct ev_files_path *path, char *folder);
+
 /* Without its folder; borrowed. */
 const char *ev_files_name(const char *file);
 

@@ -106,6 +106,11 @@ size_t each_work_polls(const struct each *each, struct pollfd *fds);
 int64_t each_work_due(const struct each *each);
 
 /* each_show.c */
+/* Appends what --lag prints of a consumer, as JSON without a newline, `end`
+   being the log's. */
+enum ev_status each_write_lag(struct ev_buf *out, struct ev_store *store,
+                              const struct ev_consumer *consumer, int64_t end,
+                              int64_t now, struct ev_err *err);
 enum ev_status each_lag(const struct each_options *options,
                         struct ev_err *err);
 enum ev_status each_parked(const struct each_options *options,

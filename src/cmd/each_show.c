@@ -78,57 +78,98 @@ get_event(struct show *show, int64_t position, struct ev_line *line)
 	return status == EV_NO ? EV_OK : status;
 }
 
+/* The first event that a consumer has not done with, and since when it is in
+   the log. */
+struct lag {
+	struct ev_line oldest;
+	char seconds[32];
+};
+
+static bool
+measure_lag(struct show *show, const struct ev_consumer *consumer,
+            struct lag *lag)
+{
+	int64_t recorded, micros = 0;
+
+	*lag = (struct lag){ 0 };
+	ev_arena_reset(&show->arena);
+	if (consumer->position < show->end &&
+	    (show->status = get_event(show, consumer->position + 1,
+	                              &lag->oldest)))
+		return false;
+	if (ev_time_parse(lag->oldest.recorded_at, &recorded) &&
+	    recorded < show->now)
+		micros = show->now - recorded;
+	snprintf(lag->seconds, sizeof lag->seconds, "%lld.%03d",
+	         (long long)(micros / 1000000), (int)(micros / 1000 % 1000));
+	return true;
+}
+
+static void
+write_lag(struct ev_buf *out, const struct ev_consumer *consumer, int64_t end,
+          const struct lag *lag)
+{
+	struct ev_str until = { 0 };
+
+	if (consumer->owner.len)
+		until = (struct ev_str){ consumer->lease_until, EV_TIME_TEXT };
+	ev_buf_add_str(out, EV_STR("{\"name\":"));
+	ev_json_write_string(out, consumer->name);
+	ev_buf_printf(out, ",\"position\":%lld,\"head\":%lld,\"lag\":%lld",
+	              (long long)consumer->position, (long long)end,
+	              (long long)(end - consumer->position));
+	add_string(out, "oldest", lag->oldest.recorded_at);
+	ev_buf_printf(out, ",\"lagSeconds\":%s,\"parked\":%lld,"
+	              "\"failing\":%lld,\"replay\":%lld", lag->seconds,
+	              (long long)consumer->parked,
+	              (long long)consumer->failed,
+	              (long long)consumer->replays);
+	add_string(out, "owner", consumer->owner);
+	add_string(out, "leaseUntil", until);
+	ev_buf_printf(out, ",\"fence\":%lld}", (long long)consumer->fence);
+}
+
+enum ev_status
+each_write_lag(struct ev_buf *out, struct ev_store *store,
+               const struct ev_consumer *consumer, int64_t end, int64_t now,
+               struct ev_err *err)
+{
+	struct show show = { .store = store, .end = end, .now = now,
+	                     .err = err };
+	struct lag lag;
+
+	if (measure_lag(&show, consumer, &lag))
+		write_lag(out, consumer, end, &lag);
+	ev_arena_release(&show.arena);
+	return show.status;
+}
+
 static bool
 show_lag(void *context, const struct ev_consumer *consumer)
 {
 	struct show *show = context;
 	const char *name = show->options->name;
-	struct ev_buf *out = &show->text;
-	struct ev_str until = { 0 };
-	int64_t recorded, micros = 0;
-	struct ev_line oldest = { 0 };
-	char seconds[32];
+	struct lag lag;
 
 	if (name && !ev_str_equal(consumer->name, ev_str(name)))
 		return true;
 	show->found++;
-	ev_arena_reset(&show->arena);
-	if (consumer->position < show->end &&
-	    (show->status = get_event(show, consumer->position + 1, &oldest)))
+	if (!measure_lag(show, consumer, &lag))
 		return false;
-	if (ev_time_parse(oldest.recorded_at, &recorded) &&
-	    recorded < show->now)
-		micros = show->now - recorded;
-	snprintf(seconds, sizeof seconds, "%lld.%03d",
-	         (long long)(micros / 1000000), (int)(micros / 1000 % 1000));
-	if (consumer->owner.len)
-		until = (struct ev_str){ consumer->lease_until, EV_TIME_TEXT };
 	if (show->table) {
 		ev_grid_row(&show->grid);
 		add_cell(show, "NAME", consumer->name, EV_GRID_LEFT);
 		add_number(show, "POSITION", consumer->position);
 		add_number(show, "LAG", show->end - consumer->position);
-		add_cell(show, "SECONDS", ev_str(seconds), EV_GRID_RIGHT);
+		add_cell(show, "SECONDS", ev_str(lag.seconds), EV_GRID_RIGHT);
 		add_number(show, "FAILING", consumer->failed);
 		add_number(show, "PARKED", consumer->parked);
 		add_number(show, "REPLAY", consumer->replays);
 		add_cell(show, "OWNER", consumer->owner, EV_GRID_LEFT);
 		return true;
 	}
-	ev_buf_add_str(out, EV_STR("{\"name\":"));
-	ev_json_write_string(out, consumer->name);
-	ev_buf_printf(out, ",\"position\":%lld,\"head\":%lld,\"lag\":%lld",
-	              (long long)consumer->position, (long long)show->end,
-	              (long long)(show->end - consumer->position));
-	add_string(out, "oldest", oldest.recorded_at);
-	ev_buf_printf(out, ",\"lagSeconds\":%s,\"parked\":%lld,"
-	              "\"failing\":%lld,\"replay\":%lld", seconds,
-	              (long long)consumer->parked,
-	              (long long)consumer->failed,
-	              (long long)consumer->replays);
-	add_string(out, "owner", consumer->owner);
-	add_string(out, "leaseUntil", until);
-	ev_buf_printf(out, ",\"fence\":%lld}\n", (long long)consumer->fence);
+	write_lag(&show->text, consumer, show->end, &lag);
+	ev_buf_add_char(&show->text, '\n');
 	return true;
 }
 

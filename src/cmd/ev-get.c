@@ -348,26 +348,6 @@ put_in_order(struct get *get)
 		get->count = (size_t)options->limit;
 }
 
-/* The last position that was recorded up to a time. */
-static enum ev_status
-find_time(struct ev_store *store, int64_t time, int64_t *position,
-          struct ev_err *err)
-{
-	struct ev_query query = { .from = 1, .to = INT64_MAX,
-	                          .from_time = EV_TIME_NONE, .to_time = time,
-	                          .reverse = true };
-	struct ev_cursor *cursor;
-	struct ev_row row = { 0 };
-	enum ev_status status = store->ops->query(store, &query, &cursor, err);
-
-	if (status)
-		return status;
-	status = store->ops->next(cursor, &row, err);
-	*position = status ? 0 : row.position;
-	store->ops->query_close(cursor);
-	return status == EV_NO ? EV_OK : status;
-}
-
 static enum ev_status
 find_at(const struct options *options, struct ev_store *store,
         int64_t *position, struct ev_err *err)
@@ -378,7 +358,7 @@ find_at(const struct options *options, struct ev_store *store,
 	if (!options->at || ev_opt_int(options->at, 0, INT64_MAX, position))
 		return EV_OK;
 	ev_opt_time(options->at, ev_time_now(), &time);
-	return find_time(store, time, position, err);
+	return view_find_time(store, time, position, err);
 }
 
 static void

@@ -10,7 +10,9 @@ open_levels(struct history *history, const char *name_or_file,
 	enum ev_status status;
 
 	status = readmodel_open(&level->model, &history->projector,
-	                        name_or_file, READMODEL_SAY, err);
+	                        name_or_file, history->silent
+	                                              ? READMODEL_SILENT
+	                                              : READMODEL_SAY, err);
 	for (;;) {
 		history->count++;
 		if (status)

@@ -16,6 +16,7 @@
 enum { HISTORY_LEVELS = 8 };
 
 struct history {
+	bool silent; /* says nothing about definitions; set before it is opened */
 	struct projector projector;
 	struct ev_store *store;
 	struct ev_str key; /* the document's, a slice */

@@ -45,6 +45,13 @@ enum ev_status project_follow(struct project *project, struct ev_err *err);
 /* --list */
 enum ev_status project_list(struct project *project, struct ev_err *err);
 
+/* Gives each model of the log as --list -f ndjson prints it. The store must
+   stand between model_begin and model_end. */
+enum ev_status project_list_json(struct ev_store *store,
+                                 void (*take)(void *context,
+                                              struct ev_str json),
+                                 void *context, struct ev_err *err);
+
 /* --diff: `worst` is EV_NO if there are differences. */
 enum ev_status project_diff(struct project *project, struct readmodel *model,
                             struct ev_err *err);

@@ -11,7 +11,10 @@
 enum { HASH_SHOWN = 12, PARKED_SHOWN = 10 };
 
 struct list {
-	struct project *project;
+	char **names; /* that are asked for, NULL-terminated; none: all */
+	struct ev_store *store;
+	void (*take)(void *context, struct ev_str json);
+	void *context;
 	struct ev_model *rows;
 	size_t count;
 	struct ev_arena arena;
@@ -20,6 +23,7 @@ struct list {
 	struct ev_buf text;
 	bool comma;
 	int64_t parked;
+	bool is_parked; /* something is */
 };
 
 /* The live and the building row of a name; either may be NULL. */
@@ -30,12 +34,12 @@ struct entry {
 };
 
 static bool
-is_asked_for(const struct project_options *options, struct ev_str name)
+is_asked_for(char **names, struct ev_str name)
 {
-	for (char **n = options->names; *n; n++)
+	for (char **n = names; *n; n++)
 		if (ev_str_equal(name, ev_str(*n)))
 			return true;
-	return !options->names[0];
+	return !*names;
 }
 
 static bool
@@ -44,7 +48,7 @@ take_row(void *context, const struct ev_model *row)
 	struct list *list = context;
 	struct ev_model *copy;
 
-	if (!is_asked_for(list->project->options, row->name))
+	if (!is_asked_for(list->names, row->name))
 		return true;
 	list->rows = ev_mem_resize(list->rows, (list->count + 1) *
 	                           sizeof *list->rows);
@@ -75,7 +79,7 @@ format_seconds(char *text, size_t size, int64_t micros)
 static enum ev_status
 find_lag(struct list *list, struct entry *entry, struct ev_err *err)
 {
-	struct ev_store *store = list->project->projector.store;
+	struct ev_store *store = list->store;
 	int64_t position = entry->live ? entry->live->position : 0;
 	int64_t recorded = list->now;
 	struct ev_query query = { .from = position + 1, .to = position + 1,
@@ -129,7 +133,7 @@ add_parked_json(void *context, const struct ev_parked *parked)
 static enum ev_status
 print_json(struct list *list, const struct entry *entry, struct ev_err *err)
 {
-	struct ev_store *store = list->project->projector.store;
+	struct ev_store *store = list->store;
 	const struct ev_model *live = entry->live;
 	struct ev_buf *out = &list->text;
 	int64_t checkpoint = live ? live->position : 0;
@@ -174,7 +178,7 @@ print_json(struct list *list, const struct entry *entry, struct ev_err *err)
 		                            list, err);
 	ev_buf_add_str(out, EV_STR("]}"));
 	if (!status)
-		project_print(list->project, ev_buf_str(out));
+		list->take(list->context, ev_buf_str(out));
 	return status;
 }
 
@@ -238,7 +242,7 @@ add_parked_text(void *context, const struct ev_parked *parked)
 static enum ev_status
 add_parked(struct list *list, const struct ev_model *live, struct ev_err *err)
 {
-	struct ev_store *store = list->project->projector.store;
+	struct ev_store *store = list->store;
 	enum ev_status status;
 
 	if (!live || !live->parked)
@@ -283,8 +287,7 @@ format_list(struct list *list, bool table, struct ev_err *err)
 			add_row(&grid, list, &entry);
 		else if (!status)
 			status = print_json(list, &entry, err);
-		if (entry.live && entry.live->parked)
-			list->project->worst = EV_BAD_INPUT;
+		list->is_parked |= entry.live && entry.live->parked;
 	}
 	ev_buf_reset(&list->text);
 	ev_grid_write(&grid, &list->text);
@@ -296,44 +299,85 @@ format_list(struct list *list, bool table, struct ev_err *err)
 
 /* Names that the log has no model of are told. */
 static void
-check_names(const struct list *list)
+check_names(const struct list *list, enum ev_status *worst)
 {
-	for (char **name = list->project->options->names; *name; name++) {
+	for (char **name = list->names; *name; name++) {
 		bool found = false;
 
 		for (size_t i = 0; i < list->count && !found; i++)
 			found = ev_str_equal(list->rows[i].name, ev_str(*name));
 		if (!found) {
 			cli_say(EV_NO, "no read model '%s' in the log", *name);
-			list->project->worst = EV_NO;
+			*worst = EV_NO;
 		}
 	}
+}
+
+static enum ev_status
+read_list(struct list *list, bool table, struct ev_err *err)
+{
+	struct ev_head head;
+	enum ev_status status = list->store->ops->head(list->store, &head,
+	                                               err);
+
+	if (!status)
+		status = list->store->ops->models(list->store, take_row, list,
+		                                  err);
+	if (status)
+		return status;
+	list->end = head.position;
+	return format_list(list, table, err);
+}
+
+static void
+release_list(struct list *list)
+{
+	ev_buf_release(&list->text);
+	free(list->rows);
+	ev_arena_release(&list->arena);
+}
+
+static void
+print_line(void *context, struct ev_str json)
+{
+	project_print(context, json);
 }
 
 enum ev_status
 project_list(struct project *project, struct ev_err *err)
 {
-	struct list list = { .project = project, .now = ev_time_now() };
 	struct ev_store *store = project->projector.store;
+	struct list list = { .names = project->options->names, .store = store,
+	                     .take = print_line, .context = project,
+	                     .now = ev_time_now() };
 	enum project_form form = project->options->form;
-	struct ev_head head;
 	enum ev_status status = store->ops->model_begin(store, err);
 
 	if (status)
 		return status;
 	if (form == PROJECT_BY_OUTPUT)
 		form = isatty(STDOUT_FILENO) ? PROJECT_TABLE : PROJECT_NDJSON;
-	if (!(status = store->ops->head(store, &head, err)) &&
-	    !(status = store->ops->models(store, take_row, &list, err))) {
-		list.end = head.position;
-		status = format_list(&list, form == PROJECT_TABLE, err);
-	}
+	status = read_list(&list, form == PROJECT_TABLE, err);
 	store->ops->model_end(store);
+	if (list.is_parked)
+		project->worst = EV_BAD_INPUT;
 	if (!status)
-		check_names(&list);
+		check_names(&list, &project->worst);
 	ev_out_add(&project->out, ev_buf_str(&list.text));
-	ev_buf_release(&list.text);
-	free(list.rows);
-	ev_arena_release(&list.arena);
+	release_list(&list);
+	return status;
+}
+
+enum ev_status
+project_list_json(struct ev_store *store,
+                  void (*take)(void *context, struct ev_str json),
+                  void *context, struct ev_err *err)
+{
+	char *all = NULL;
+	struct list list = { .names = &all, .store = store, .take = take,
+	                     .context = context, .now = ev_time_now() };
+	enum ev_status status = read_list(&list, false, err);
+
+	release_list(&list);
 	return status;
 }

@@ -562,6 +562,9 @@ readmodel_open_source(struct readmodel *source, const struct readmodel *above,
                       struct ev_str name, struct ev_err *err)
 {
 	struct ev_arena arena = { 0 };
+	enum readmodel_flags flags = above->flags & READMODEL_SILENT
+	                                     ? READMODEL_SILENT
+	                                     : READMODEL_SAY;
 	enum ev_status status;
 
 	for (const struct readmodel *m = above; m; m = m->below)
@@ -572,8 +575,7 @@ readmodel_open_source(struct readmodel *source, const struct readmodel *above,
 			return EV_BAD_INPUT;
 		}
 	status = readmodel_open(source, above->projector,
-	                        ev_arena_dup(&arena, name).ptr, READMODEL_SAY,
-	                        err);
+	                        ev_arena_dup(&arena, name).ptr, flags, err);
 	ev_arena_release(&arena);
 	source->below = above;
 	if (status)

@@ -68,7 +68,8 @@ void parked_release(struct parked *parked);
 enum readmodel_flags {
 	READMODEL_SAY = 1, /* when the file's definition is not the log's */
 	READMODEL_FILE = 2, /* the file is needed as it is */
-	READMODEL_KEPT = 4  /* never made, only kept while the log has it */
+	READMODEL_KEPT = 4, /* never made, only kept while the log has it */
+	READMODEL_SILENT = 8 /* nothing is said, not of its sources either */
 };
 
 /* One name: its file, and its models in the log. */

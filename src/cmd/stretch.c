@@ -152,6 +152,7 @@ stretch_fold(struct stretch *stretch, struct ev_fold *fold, struct ev_err *err)
 		                  "position %lld is damaged, ask ev-verify",
 		                  (long long)row.position);
 	stretch->position = row.position;
+	stretch->timestamp = line.timestamp;
 	if (stretch->known && !is_known(stretch->known, &line))
 		stretch->outdated = true;
 	status = upcast(stretch, &line, err);

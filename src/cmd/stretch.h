@@ -18,6 +18,7 @@ struct stretch {
 	bool outdated;            /* there was one */
 	int64_t position;         /* everything up to here has been folded */
 	int64_t end;
+	struct ev_str timestamp; /* of the last event, borrowed until the next */
 	/* private; zeroed */
 	struct ev_cursor *cursor;
 	struct ev_arena arena;

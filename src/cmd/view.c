@@ -244,3 +244,22 @@ view_each(struct view *view, view_take *take, void *context,
 	ev_buf_release(&merge.json);
 	return status ? status : merge.status;
 }
+
+enum ev_status
+view_find_time(struct ev_store *store, int64_t time, int64_t *position,
+               struct ev_err *err)
+{
+	struct ev_query query = { .from = 1, .to = INT64_MAX,
+	                          .from_time = EV_TIME_NONE, .to_time = time,
+	                          .reverse = true };
+	struct ev_cursor *cursor;
+	struct ev_row row = { 0 };
+	enum ev_status status = store->ops->query(store, &query, &cursor, err);
+
+	if (status)
+		return status;
+	status = store->ops->next(cursor, &row, err);
+	*position = status ? 0 : row.position;
+	store->ops->query_close(cursor);
+	return status == EV_NO ? EV_OK : status;
+}

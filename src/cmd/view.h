@@ -46,4 +46,8 @@ typedef bool view_take(void *context, struct ev_str key, int64_t position,
 enum ev_status view_each(struct view *view, view_take *take, void *context,
                          struct ev_err *err);
 
+/* The last position that was recorded up to a time, 0: none was. */
+enum ev_status view_find_time(struct ev_store *store, int64_t time,
+                              int64_t *position, struct ev_err *err);
+
 #endif
