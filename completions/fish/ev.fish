@@ -262,10 +262,10 @@ function __ev_complete
 end
 
 for command in ev ev-append ev-bisect ev-cat ev-check ev-each ev-fold \
-        ev-from-github ev-from-yaml ev-get ev-project ev-table ev-verify \
-        ev-watch ev-why rig-approve rig-assign rig-claim \
+        ev-from-github ev-from-yaml ev-get ev-project ev-serve ev-table \
+        ev-verify ev-watch ev-why rig-approve rig-assign rig-claim \
         rig-close-duplicates rig-cost rig-demo rig-doctor rig-gate \
-        rig-heartbeat rig-hooks rig-log rig-milestone rig-next rig-notify \
+        rig-heartbeat rig-hooks rig-log rig-merge rig-milestone rig-next rig-notify \
         rig-orphans rig-queue rig-recover rig-release rig-remind rig-status \
         rig-stuck rig-timeline
     complete -c $command -f -a '(__ev_complete)'

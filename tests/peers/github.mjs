@@ -4,10 +4,12 @@
 // has. STATE:
 //
 //	{token, repos: {"acme/app": {id, locked: [9], pulls: {"7": {...}},
-//	  issues: {"42": {...}}, comments: {"9": [{...}]}, movedTo: "acme/new"}}}
+//	  issues: {"42": {...}}, comments: {"9": [{...}]}, methods: ["squash"],
+//	  movedTo: "acme/new"}}}
 //
 // Members of a pull request, issue or comment replace those of the example.
 
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { Refusal, jsonOf, serve, writeState } from './http.mjs';
 
@@ -200,6 +202,32 @@ const routes = {
 		writeState(state);
 		return { body: pull(name, number, own) };
 	},
+	'PUT /pulls/N/merge': (request, name, repo, number, state) => {
+		checkQuery(request.query, []);
+		const own = found(repo.pulls?.[number]);
+		const whole = pull(name, number, own);
+		const text = (value) => typeof value === 'string';
+		const body = jsonOf(request);
+		checkBody(body, { commit_title: text, commit_message: text,
+			sha: (value) => /^[0-9a-f]{40}$/.test(value),
+			merge_method: (value) => ['merge', 'squash', 'rebase'].includes(value) });
+		if (!(repo.methods ?? [body.merge_method]).includes(body.merge_method))
+			throw new Refusal(405,
+				`Merge method ${body.merge_method} is not allowed on this repository.`);
+		if (whole.draft)
+			throw new Refusal(405, 'Pull Request is still a draft');
+		if (whole.state !== 'open' || whole.mergeable === false)
+			throw new Refusal(405, 'Pull Request is not mergeable');
+		if ('sha' in body && body.sha !== whole.head.sha)
+			throw new Refusal(409,
+				'Head branch was modified. Review and try the merge again.');
+		own.merged_at = now();
+		own.merge_commit_sha = createHash('sha1')
+			.update(`${name} ${number} ${whole.head.sha}`).digest('hex');
+		writeState(state);
+		return { body: { sha: own.merge_commit_sha, merged: true,
+			message: 'Pull Request successfully merged' } };
+	},
 	'GET /issues': (request, name, repo) => {
 		checkQuery(request.query,
 			['state', 'sort', 'direction', 'since', 'per_page', 'page']);
@@ -244,7 +272,7 @@ function route(request, state) {
 	if (request.method === 'GET' && request.path === '/rate_limit')
 		return { body: { resources: { core: limit() }, rate: limit() } };
 	const parts = request.path.match(
-		/^\/repos\/([\w.-]+\/[\w.-]+)(\/(?:pulls|issues))(?:\/([1-9]\d*)(\/comments)?)?$/);
+		/^\/repos\/([\w.-]+\/[\w.-]+)(\/(?:pulls|issues))(?:\/([1-9]\d*)(\/comments|\/merge)?)?$/);
 	const moved = request.path.match(/^\/repositories\/(\d+)(\/.*)$/);
 	if (moved) {
 		const [name] = found(Object.entries(state.repos)
