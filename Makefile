@@ -19,6 +19,7 @@ ALL_CFLAGS = -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE \
 # fifth of its time. yyjson comes as a shared library only.
 LIBS = -Wl,--as-needed -Wl,-Bstatic -lsqlite3 -lyaml -lcrypto -lgmp \
 	-Wl,-Bdynamic -lyyjson -lm -ldl -pthread
+SERVE_LIBS = -lmicrohttpd -ljq -lseccomp
 
 BASE = buf err lines mem opt out str time uuid
 DOMAIN = catalog catalog_check compat decimal event filter fold fold_step \
@@ -27,21 +28,31 @@ DOMAIN = catalog catalog_check compat decimal event filter fold fold_step \
 	projection_compile projection_look projection_operation \
 	projection_path projection_rule scan schema schema_check \
 	schema_look schema_validate shown template topic upcast value yaml
-ADAPTER = catalog_files files open projection_files versions sqlite/append \
-	sqlite/catalogs sqlite/chain sqlite/consumers sqlite/inline \
-	sqlite/lock sqlite/models sqlite/open sqlite/postings sqlite/process \
-	sqlite/query sqlite/schema sqlite/streams sqlite/verify
+ADAPTER = catalog_files crypto files open projection_files versions \
+	sqlite/agent_logs sqlite/append sqlite/catalogs sqlite/chain \
+	sqlite/consumers sqlite/inline sqlite/lock sqlite/models sqlite/open \
+	sqlite/postings sqlite/process sqlite/query sqlite/schema \
+	sqlite/streams sqlite/verify
 CLI = appender cli definitions each_child each_env each_feed each_guard \
 	each_queue each_run each_show each_work expectations feed \
 	filter_options history printer project project_diff project_follow \
-	project_list projector stretch table terminal view where yaml_file
+	project_list projector stretch table terminal view where why yaml_file
+# What ev-serve alone needs: each adapter has one library.
+HTTP = http/exchange http/request http/server jq sandbox
+SERVE = serve serve_access serve_agents serve_cache serve_commands \
+	serve_costs serve_events serve_files serve_flow serve_github serve_host \
+	serve_issues serve_jq serve_live serve_logs serve_look serve_metrics \
+	serve_models serve_post serve_process serve_readers serve_rigs \
+	serve_routes serve_runner serve_sandbox serve_settings serve_status \
+	serve_reviews serve_tail serve_tokens serve_writer
 COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-each ev-fold ev-from-yaml \
-	ev-get ev-project ev-table ev-verify ev-watch ev-why
+	ev-get ev-project ev-serve ev-table ev-verify ev-watch ev-why
 SCRIPTS = ev-from-github rig-approve rig-assign rig-claim rig-close-duplicates \
 	rig-cost rig-demo rig-doctor rig-gate rig-heartbeat rig-hooks rig-log \
-	rig-milestone rig-next rig-notify rig-orphans rig-queue rig-recover \
+	rig-merge rig-milestone rig-next rig-notify rig-orphans rig-queue rig-recover \
 	rig-release rig-remind rig-status rig-stuck rig-timeline
 COMPLETED = $(filter-out ev,$(COMMANDS)) $(SCRIPTS)
+SERVER = $(BUILD)/serve.a $(BUILD)/http.a
 LIBRARIES = $(BUILD)/cli.a $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 
@@ -79,25 +90,35 @@ asan:
 	@ln -sfn ../share build-asan/share
 
 bench:
-	@.ci/setup build
+	@.ci/setup bench
 	@$(MAKE) -s -j2 all
 	@tests/bench/run
 
 unit: $(UNIT)
 
-$(COMMANDS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARIES)
+$(patsubst %,$(BIN)/%,$(filter-out ev-serve,$(COMMANDS))): \
+$(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(UNIT): $(BUILD)/unit/%: tests/unit/%.c $(LIBRARIES)
+$(BIN)/ev-serve: $(BUILD)/cmd/ev-serve.o $(SERVER) $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARIES) $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(SERVE_LIBS)
 
+$(UNIT): $(BUILD)/unit/%: tests/unit/%.c $(SERVER) $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(SERVER) $(LIBRARIES) $(LIBS) \
+	    $(SERVE_LIBS)
+
+$(BUILD)/unit/test_http: SERVE_LIBS += -lgnutls
+
+$(BUILD)/serve.a: $(SERVE:%=$(BUILD)/cmd/%.o)
+$(BUILD)/http.a: $(HTTP:%=$(BUILD)/adapter/%.o)
 $(BUILD)/cli.a: $(CLI:%=$(BUILD)/cmd/%.o)
 $(BUILD)/base.a: $(BASE:%=$(BUILD)/base/%.o)
 $(BUILD)/domain.a: $(DOMAIN:%=$(BUILD)/domain/%.o)
 $(BUILD)/adapter.a: $(ADAPTER:%=$(BUILD)/adapter/%.o)
-$(LIBRARIES):
+$(LIBRARIES) $(SERVER):
 	rm -f $@
 	$(AR) rcs $@ $^
 
@@ -116,7 +137,7 @@ install: all
 	    chmod 755 $(DESTDIR)$(PREFIX)/bin/$$s || exit; \
 	done
 	cp -R schemas $(DESTDIR)$(PREFIX)/share/ev
-	cp -R share/cron share/demo share/hooks share/projections share/rig \
+	cp -R share/cron share/dashboard share/demo share/hooks share/projections share/rig \
 	    share/systemd $(DESTDIR)$(PREFIX)/share/ev
 	sed -i 's|/usr/local/|$(PREFIX)/|g' $(DESTDIR)$(PREFIX)/share/ev/cron/* \
 	    $(DESTDIR)$(PREFIX)/share/ev/systemd/*

@@ -187,7 +187,10 @@ def states($now):
   | map({ state: .[0].state, issues: length, quiet: (map(.lastEventAt) | min),
       recent: (map(select(.doneAt and (.doneAt | since($now)) < 86400))
         | length) })
-  | sort_by(.state as $state | $way | index($state) // length);
+  # not by index: jq 1.6 loses memory with each call of it
+  | ([range($way | length) | { key: $way[.], value: . }]
+      | object(.key; .value)) as $place
+  | sort_by($place[.state] // ($way | length));
 
 # The agents: the stuck ones, then who has something to do, the quietest first.
 def agents:

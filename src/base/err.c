@@ -1,6 +1,5 @@
 #include "base/err.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,14 +30,22 @@ flatten(char *text)
 }
 
 enum ev_status
+ev_err_vset(struct ev_err *err, enum ev_status status, const char *format,
+            va_list arguments)
+{
+	vsnprintf(err->text, sizeof err->text, format, arguments);
+	flatten(err->text);
+	return status;
+}
+
+enum ev_status
 ev_err_set(struct ev_err *err, enum ev_status status, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(err->text, sizeof err->text, format, args);
+	ev_err_vset(err, status, format, args);
 	va_end(args);
-	flatten(err->text);
 	return status;
 }
 

@@ -1,6 +1,7 @@
 #ifndef EV_BASE_ERR_H
 #define EV_BASE_ERR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 /*
@@ -32,6 +33,10 @@ struct ev_err {
 enum ev_status ev_err_set(struct ev_err *err, enum ev_status status,
                           const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+enum ev_status ev_err_vset(struct ev_err *err, enum ev_status status,
+                           const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
 
 /* Puts "…: " before a message that is already there. Returns `status`. */
 enum ev_status ev_err_prefix(struct ev_err *err, enum ev_status status,

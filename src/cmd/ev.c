@@ -23,6 +23,7 @@ static const char usage[] =
 "  append     append events to the log\n"
 "  cat        print events\n"
 "  watch      print events as they are committed\n"
+"  serve      the log over HTTP, and a dashboard\n"
 "  each       run a command for every event, once\n"
 "  get        print the documents of a read model\n"
 "  project    keep read models up to date\n"
