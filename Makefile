@@ -19,7 +19,9 @@ ALL_CFLAGS = -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE \
 # fifth of its time. yyjson comes as a shared library only.
 LIBS = -Wl,--as-needed -Wl,-Bstatic -lsqlite3 -lyaml -lcrypto -lgmp \
 	-Wl,-Bdynamic -lyyjson -lm -ldl -pthread
-SERVE_LIBS = -lmicrohttpd -ljq -lseccomp
+# What starts once is linked as usual.
+SERVE_LIBS = -Wl,--as-needed -lsqlite3 -lyaml -lcrypto -lgmp -lyyjson \
+	-lmicrohttpd -ljq -lseccomp -lm -ldl -pthread
 
 BASE = buf err lines mem opt out str time uuid
 DOMAIN = catalog catalog_check compat decimal event filter fold fold_step \
@@ -103,11 +105,11 @@ $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARIES)
 
 $(BIN)/ev-serve: $(BUILD)/cmd/ev-serve.o $(SERVER) $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(SERVE_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(SERVE_LIBS)
 
 $(UNIT): $(BUILD)/unit/%: tests/unit/%.c $(SERVER) $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(SERVER) $(LIBRARIES) $(LIBS) \
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(SERVER) $(LIBRARIES) \
 	    $(SERVE_LIBS)
 
 $(BUILD)/unit/test_http: SERVE_LIBS += -lgnutls

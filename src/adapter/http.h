@@ -32,7 +32,7 @@ enum ev_http_peer {
 struct ev_http_answer {
 	int status; /* 200, … */
 	struct ev_str body; /* is copied; for HEAD and with 304 only its length
-	                       is told (none for 304: not even that) */
+	                       is told */
 	const struct ev_http_header {
 		const char *name;
 		const char *value; /* must have no CR or LF: asserted; an

@@ -333,8 +333,9 @@ tag(struct serve_request *request)
 	if (!request->if_none_match.len ||
 	    !has_tag(request->if_none_match, value))
 		return;
+	/* the body stays: its length is told, and an answer without one would be
+	   chunked */
 	answer->status = 304;
-	ev_buf_reset(&answer->body);
 }
 
 /* What every answer says, and the handler's own. */
@@ -622,7 +623,7 @@ find_route(struct serve_request *request)
 static bool
 is_json(struct ev_str type)
 {
-	const char *end = memchr(type.ptr ? type.ptr : "", ';', type.len);
+	const char *end = type.len ? memchr(type.ptr, ';', type.len) : NULL;
 	size_t len = end ? (size_t)(end - type.ptr) : type.len;
 	struct ev_str suffix = EV_STR("json");
 

@@ -27,6 +27,20 @@ http_resume(struct ev_http_request *request)
 	MHD_resume_connection(request->mhd);
 }
 
+/*
+ * We have a copy of it. MHD would keep every parameter like a header, and where
+ * its memory ends before they do, it would neither answer nor close. The text
+ * is its own buffer, which it changes, too.
+ */
+static void
+hide_query(const char *target)
+{
+	char *mark = (char *)strchr(target, '?');
+
+	if (mark)
+		*mark = '/';
+}
+
 void *
 http_on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
@@ -46,6 +60,7 @@ http_on_target(void *context, const char *target, struct MHD_Connection *mhd)
 	request->target_len = strlen(target);
 	request->target = ev_mem_alloc(request->target_len + 1);
 	memcpy(request->target, target, request->target_len + 1);
+	hide_query(target);
 	connection->request = request;
 	return request;
 }
@@ -260,10 +275,10 @@ make_response(struct ev_http_request *request, int status, struct ev_str body)
 
 	if (status == 204)
 		body.len = 0;
-	if (status == 304 || (body.len && strcmp(request->method, "HEAD") == 0)) {
+	if (body.len && (status == 304 ||
+	                 strcmp(request->method, "HEAD") == 0)) {
 		response = MHD_create_response_from_callback(
-			body.len ? body.len : MHD_SIZE_UNKNOWN, STREAM_BLOCK,
-			read_nothing, NULL, NULL);
+			body.len, STREAM_BLOCK, read_nothing, NULL, NULL);
 	} else if (body.len <= BLOCK) {
 		/* for MHD a body has an address, even one of no bytes */
 		response = MHD_create_response_from_buffer(
