@@ -101,6 +101,34 @@ serve_access_close(struct serve *serve)
 	serve->access = NULL;
 }
 
+static bool
+may_still(const struct serve_tokens *tokens,
+          const struct serve_request *request)
+{
+	for (size_t i = 0; i < tokens->count; i++) {
+		struct ev_str hash = { (const char *)tokens->list[i].hash,
+		                       sizeof tokens->list[i].hash };
+
+		if (ev_str_equal(hash, request->caller.hash))
+			return (tokens->list[i].scopes &
+			        request->route->scope) != 0;
+	}
+	return false;
+}
+
+/* A stream was let in once, and would go on for ever. */
+static void
+cut_streams(struct serve *serve)
+{
+	struct serve_request *stream = serve->streams, *after;
+
+	for (; stream; stream = after) {
+		after = stream->after;
+		if (!may_still(&serve->access->tokens, stream))
+			ev_http_cut(stream->http);
+	}
+}
+
 void
 serve_access_reload(struct serve *serve)
 {
@@ -109,10 +137,13 @@ serve_access_reload(struct serve *serve)
 
 	if (access->open)
 		return;
-	if (serve_tokens_read(&access->tokens, serve->settings.tokens, &err))
+	if (serve_tokens_read(&access->tokens, serve->settings.tokens, &err)) {
 		cli_say(EV_BAD_INPUT, "%s; the tokens stay as they were, until "
 		        "a restart or the next SIGHUP", err.text);
-	else if (!serve->settings.quiet)
+		return;
+	}
+	cut_streams(serve);
+	if (!serve->settings.quiet)
 		cli_say(EV_OK, "'%s': read again, %zu tokens",
 		        serve->settings.tokens, access->tokens.count);
 }
@@ -325,6 +356,8 @@ set_caller(struct serve_request *request, const struct serve_token *token)
 {
 	/* a copy: the tokens may be read again before the request ends */
 	request->caller.name = ev_arena_dup(&request->arena, token->name);
+	request->caller.hash = ev_arena_dup(&request->arena, (struct ev_str){
+		(const char *)token->hash, sizeof token->hash });
 	request->caller.scopes = token->scopes;
 }
 
@@ -475,6 +508,8 @@ serve_access_allow(struct serve_access *access, struct serve_request *request)
 
 /* ---- /api/session */
 
+static const char *const no_parameters[] = { NULL };
+
 static void
 write_caller(struct ev_buf *out, struct ev_str name, unsigned scopes)
 {
@@ -501,8 +536,13 @@ void
 serve_session_get(struct serve_request *request)
 {
 	const struct serve_access *access = request->serve->access;
-	struct ev_buf *out = serve_json(request);
+	struct ev_buf *out;
 
+	if (!serve_params_known(request, no_parameters)) {
+		serve_finish(request);
+		return;
+	}
+	out = serve_json(request);
 	ev_buf_printf(out, "{\"open\":%s,", access->open ? "true" : "false");
 	write_caller(out, request->caller.name, request->caller.scopes);
 	ev_buf_add_char(out, '}');
@@ -564,6 +604,10 @@ serve_session_post(struct serve_request *request)
 	struct ev_str shown;
 	struct ev_buf *out;
 
+	if (!serve_params_known(request, no_parameters)) {
+		serve_finish(request);
+		return;
+	}
 	if (access->open) {
 		serve_problem(request, 400, "bad-request",
 		              (struct ev_str){ 0 },
@@ -591,7 +635,10 @@ serve_session_post(struct serve_request *request)
 void
 serve_session_delete(struct serve_request *request)
 {
-	request->answer.status = 204;
-	set_cookie(request->serve->access, request, (struct ev_str){ 0 }, 0);
+	if (serve_params_known(request, no_parameters)) {
+		request->answer.status = 204;
+		set_cookie(request->serve->access, request,
+		           (struct ev_str){ 0 }, 0);
+	}
 	serve_finish(request);
 }

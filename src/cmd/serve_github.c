@@ -167,6 +167,8 @@ take_delivery(struct serve_request *request, struct delivery *delivery)
 		serve_problem(request, 401, "unauthorized",
 		              (struct ev_str){ 0 }, "X-Hub-Signature-256: "
 		              "this is not signed with the secret");
+		serve_header(request, "WWW-Authenticate",
+		             EV_STR("X-Hub-Signature-256"));
 		return false;
 	}
 	if (!serve_params_known(request, none) ||
