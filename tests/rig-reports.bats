@@ -187,6 +187,16 @@ on_terminal() {
 	grep -Eq '^well +[0-9]+ +5 min' <<<"$output"
 }
 
+@test "a model with a parked event is shown, with all the rest" {
+	one | ev-append -q
+	ev-append -q TOKEN_USAGE agentId=dev-1 repo=acme/app issueNumber:=1 \
+		model=m inputTokens:=1 outputTokens:=1 costUsd:=1e9999 category=work
+	run -65 ev-project token-usage
+	run -0 rig-status
+	[[ $output == *$'read model   parked\ntoken-usage       1'* ]]
+	[ "$(rig-status --json | jq '.models[] | select(.parked > 0).parked')" = 1 ]
+}
+
 @test "priorities that nobody hears of are named" {
 	one | ev-append -q
 	run -0 rig-status
