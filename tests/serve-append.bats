@@ -669,6 +669,38 @@ small_disk() {
 	ev-verify
 }
 
+@test "what went into a log that is gone is not acknowledged" {
+	local event='{"type":"HEARTBEAT","agentId":"a"}'
+	serve_start
+	post "$event"
+	[ "$code" = 200 ]
+	ev-append -q -l "$BATS_TEST_TMPDIR/other" HEARTBEAT agentId=b
+	for file in '' -wal -shm; do
+		mv "$BATS_TEST_TMPDIR/other$file" "$EV_LOG$file"
+	done
+	for _ in 1 2; do
+		post "$event"
+		problem 500 io
+		[[ $(told .detail) == *"'$EV_LOG' was removed or replaced"*restart* ]]
+	done
+	run -0 curl -s -o /dev/null -w '%{http_code}' "$url/health"
+	[ "$output" = 503 ]
+	serve_stop
+	[ "$(ev-cat --count)" = 1 ]
+	serve_start
+	post "$event"
+	[ "$code" = 200 ]
+	# nor if it is removed before the first event
+	serve_stop
+	rm "$EV_LOG"*
+	serve_start
+	post "$event"
+	[ "$code" = 200 ]
+	rm "$EV_LOG"*
+	post "$event"
+	problem 500 io
+}
+
 @test "catalogs are read again on SIGHUP, and only then" {
 	mkdir "$BATS_TEST_TMPDIR/schemas"
 	cp "$ROOT"/schemas/*.yaml "$BATS_TEST_TMPDIR/schemas"

@@ -358,6 +358,33 @@ END
 	[ "$output" = 401 ]
 }
 
+@test "a stream ends with its token" {
+	local gone stays kept ended=()
+	gone=$(ev-serve --tokens tokens --new-token gone=read)
+	stays=$(ev-serve --tokens tokens --new-token stays=read)
+	serve_start --tokens tokens
+	listen() { # TOKEN PATH FILE
+		exec curl -sN -m 30 -H 'Accept: text/event-stream' -H "Authorization: Bearer $1" "$url$2" >"$3" 3>&-
+	}
+	listen "$gone" /api/v1/events events &
+	ended+=($!)
+	listen "$gone" '/api/agent-logs?agentId=a' logs &
+	ended+=($!)
+	listen "$stays" /api/v1/events kept &
+	kept=$!
+	until [ -s events ] && [ -s logs ] && [ -s kept ]; do sleep 0.02; done
+	sed -i /^gone/d tokens
+	kill -HUP "$serve_pid"
+	# 18: before the end of what is sent in pieces; 28: only curl gave up
+	wait "${ended[0]}" || [ $? = 18 ]
+	wait "${ended[1]}" || [ $? = 18 ]
+	ev-append MERGED repo=a/b issueNumber:=1 prNumber:=7 -q
+	until grep -q '^event: MERGED' kept; do kill -0 "$kept"; done
+	run ! grep -q MERGED events
+	serve_stop
+	wait "$kept"
+}
+
 @test "a name that is not the server's, and pages of others, are refused" {
 	serve_start --host rig.example.com --origin https://rig.example.com
 	code() {

@@ -14,6 +14,11 @@
 #include "cmd/serve_loop.h"
 #include "domain/json.h"
 
+enum {
+	SHORT = 64 * 1024,           /* bytes of an answer that never waits */
+	HELD_MAX = 256 * 1024 * 1024 /* of all that are on their way */
+};
+
 /* ---- what was asked */
 
 struct ev_str
@@ -366,6 +371,25 @@ all_headers(struct serve_request *request, struct ev_http_header *headers)
 	return count;
 }
 
+/* Answers that nobody takes fill memory: beyond a limit, long ones have to
+   wait. */
+static void
+hold(struct serve_request *request)
+{
+	size_t *held = &request->serve->held;
+	size_t len = request->answer.body.len;
+
+	if (len > SHORT && *held + len > HELD_MAX) {
+		serve_problem(request, 503, "busy", (struct ev_str){ 0 },
+		              "%zu MiB of answers are on their way: try again",
+		              *held >> 20);
+		serve_header(request, "Retry-After", EV_STR("1"));
+		len = request->answer.body.len;
+	}
+	request->held = len;
+	*held += len;
+}
+
 void
 serve_finish(struct serve_request *request)
 {
@@ -373,6 +397,7 @@ serve_finish(struct serve_request *request)
 	struct ev_http_answer answer = { .headers = headers };
 
 	assert(request->answer.status);
+	hold(request);
 	tag(request);
 	answer.status = request->answer.status;
 	answer.body = ev_buf_str(&request->answer.body);
@@ -380,6 +405,7 @@ serve_finish(struct serve_request *request)
 	answer.close = request->serve->stopping;
 	count_answer(request->serve, request);
 	ev_http_answer(request->http, &answer);
+	ev_buf_release(&request->answer.body);
 }
 
 void
@@ -394,6 +420,11 @@ serve_stream(struct serve_request *request, struct ev_str beginning,
 	request->answer.type = "text/event-stream";
 	answer.header_count = all_headers(request, headers);
 	request->serve->counts.requests[2]++;
+	request->link = &request->serve->streams;
+	request->after = *request->link;
+	if (request->after)
+		request->after->link = &request->after;
+	*request->link = request;
 	ev_http_stream(request->http, &answer, source);
 }
 
@@ -704,9 +735,15 @@ serve_end(void *context, struct ev_http_request *http)
 	struct serve_request *request = ev_http_data(http);
 	struct serve *serve = context;
 
+	if (request->link) {
+		*request->link = request->after;
+		if (request->after)
+			request->after->link = request->link;
+	}
 	if (request->ended)
 		request->ended(request);
 	serve->open_requests--;
+	serve->held -= request->held;
 	ev_buf_release(&request->answer.body);
 	ev_arena_release(&request->arena);
 	free(request);

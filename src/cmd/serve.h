@@ -38,6 +38,7 @@ enum serve_scope {
 struct serve_caller {
 	unsigned scopes;   /* SERVE_READ | … */
 	struct ev_str name; /* of the token; {0}: none was needed */
+	struct ev_str hash; /* the token's, or {0} */
 };
 
 /* ---- settings: flags, and the file that --config names */
@@ -106,6 +107,9 @@ struct serve_request {
 	const struct serve_run *ran; /* see serve_ran */
 	/* or NULL: of a stream, called by the loop when it is over */
 	void (*ended)(struct serve_request *request);
+	size_t held; /* of its answer, bytes that are on their way */
+	/* in the list of all streams */
+	struct serve_request *after, **link; /* link: NULL if it is none */
 };
 
 struct serve_route {
@@ -286,6 +290,8 @@ struct serve {
 	int64_t started; /* µs since 1970 */
 	bool stopping;
 	size_t open_requests; /* streams, too */
+	size_t held; /* bytes of answers on their way */
+	struct serve_request *streams;
 	/* each part's own */
 	struct serve_access *access;
 	struct serve_writer *writer;

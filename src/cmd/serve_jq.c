@@ -43,10 +43,14 @@ run(struct ev_jq *jq, struct ev_buf *input, const char *function,
 	return ev_err_prefix(err, EV_BUG, "serve.jq, '%s'", function);
 }
 
+/* jq 1.7 dies of a module that one before it includes, and that is not included
+   behind both. */
 static enum ev_status
 compile(struct ev_jq **jq, const char *folder, struct ev_err *err)
 {
-	return ev_jq_open(jq, folder, "include \"serve\"; serve", err);
+	return ev_jq_open(jq, folder,
+	                  "include \"serve\"; include \"report\"; "
+	                  "include \"rig\"; serve", err);
 }
 
 /* ---- rig.yaml */

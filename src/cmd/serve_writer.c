@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "adapter/catalog_files.h"
@@ -50,6 +51,8 @@ struct serve_writer {
 
 	/* the thread's own */
 	struct ev_store *store;
+	struct stat file; /* the log's, once something was appended */
+	bool has_file;
 	struct ev_catalogs *catalogs; /* the store keeps the address */
 	struct ev_event_reader reader;
 	struct ev_refusal refusal;
@@ -287,6 +290,7 @@ open_log(struct serve_writer *w, bool read_catalogs, struct ev_err *err)
 	if (w->store)
 		w->store->ops->close(w->store);
 	w->store = store;
+	w->has_file = false;
 	if (catalogs) {
 		free_catalogs(w->catalogs);
 		w->catalogs = catalogs;
@@ -316,9 +320,40 @@ fail_for_good(struct serve_writer *w, const struct ev_err *why)
 	pthread_mutex_lock(&w->mutex);
 	w->failed = true;
 	ev_err_set(&w->failure, EV_IO, "nothing is appended any more: %s; see "
-	           "to the disk, then restart ev-serve", why->text);
+	           "to it, then restart ev-serve", why->text);
 	pthread_mutex_unlock(&w->mutex);
 	cli_say(EV_IO, "%s", w->failure.text);
+}
+
+/*
+ * Is the log that is open still the one of that name? Another would be written
+ * for nobody: whoever opens the log next does not find what was acknowledged.
+ */
+static enum ev_status
+check_file(struct serve_writer *w, struct ev_err *err)
+{
+	struct ev_buf path = { 0 };
+	struct stat file;
+	bool same;
+
+	cli_log_path(w->serve->settings.log, &path);
+	ev_buf_add_char(&path, '\0');
+	same = stat(path.ptr, &file) == 0;
+	if (same && !w->has_file) {
+		w->file = file;
+		w->has_file = true;
+	}
+	same = same && file.st_dev == w->file.st_dev &&
+	       file.st_ino == w->file.st_ino;
+	if (!same)
+		ev_err_set(err, EV_IO, "'%s' was removed or replaced",
+		           path.ptr);
+	ev_buf_release(&path);
+	if (same)
+		return EV_OK;
+	fail_for_good(w, err);
+	*err = w->failure;
+	return EV_IO;
 }
 
 /* Appends what could be read; a status is for all of it. */
@@ -335,9 +370,13 @@ append_group(struct serve_writer *w, struct ev_err *err)
 		return EV_OK;
 	if (!w->store && (status = open_log(w, false, err)))
 		return status;
+	if (w->has_file && (status = check_file(w, err)))
+		return status;
 	status = w->store->ops->append(w->store, w->appends, w->count,
 	                               EV_APPEND_APART, err);
-	if (status && status != EV_BUSY) {
+	if (!status)
+		return check_file(w, err);
+	if (status != EV_BUSY) {
 		struct ev_err ignored;
 
 		if (status == EV_IO && is_final(err))

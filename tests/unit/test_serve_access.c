@@ -19,6 +19,16 @@ struct ev_http_request {
 	const char *peer_name;
 };
 
+static struct ev_http_request *cut[4];
+static size_t cut_count;
+
+void
+ev_http_cut(struct ev_http_request *request)
+{
+	if (CHECK(cut_count < 4))
+		cut[cut_count++] = request;
+}
+
 struct ev_str
 ev_http_header(const struct ev_http_request *request, const char *name)
 {
@@ -62,6 +72,14 @@ serve_problem(struct serve_request *request, int status, const char *word,
 	(void)format;
 	request->answer.status = status;
 	snprintf(code, sizeof code, "%s", word);
+}
+
+bool
+serve_params_known(struct serve_request *asked, const char *const *names)
+{
+	(void)asked;
+	(void)names;
+	return true;
 }
 
 void
@@ -716,6 +734,41 @@ check_bad_logins(struct serve *serve)
 	}
 }
 
+/* Streams, and whose. */
+static struct {
+	const char *token;
+	struct ev_http_request http;
+	unsigned char hash[EV_CRYPTO_HASH];
+	struct serve_request request;
+} streams[] = {
+	{ .token = "gone" }, { .token = "evt_less" }, { .token = "evt_same" }
+};
+
+static void
+open_streams(struct serve *serve)
+{
+	for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+		struct serve_request *stream = &streams[i].request;
+
+		ev_crypto_hash(streams[i].hash, ev_str(streams[i].token));
+		stream->route = &look;
+		stream->http = &streams[i].http;
+		stream->caller.hash = (struct ev_str){
+			(const char *)streams[i].hash, EV_CRYPTO_HASH };
+		stream->after = serve->streams;
+		serve->streams = stream;
+	}
+}
+
+static bool
+was_cut(size_t stream)
+{
+	for (size_t i = 0; i < cut_count; i++)
+		if (cut[i] == &streams[stream].http)
+			return true;
+	return false;
+}
+
 static void
 check_token_server(void)
 {
@@ -779,14 +832,22 @@ check_token_server(void)
 
 	/* read again: what is wrong changes nothing */
 	CHECK(write(fd, "nonsense\n", 9) == 9);
+	open_streams(&serve);
 	serve_access_reload(&serve);
+	CHECK(!cut_count);
 	CHECK(ask(&serve, &look,
 	          HEADERS(OWN, { "Authorization", "Bearer evt_root" })) == 0);
 	ev_buf_reset(&file);
 	write_token(&file, "new", "read", "evt_new");
+	/* its name and its scopes do not matter, but what they allow */
+	write_token(&file, "a", "read", "evt_newer");
+	write_token(&file, "b", "append", "evt_less");
+	write_token(&file, "same", "read,append", "evt_same");
 	CHECK(ftruncate(fd, 0) == 0 &&
 	      pwrite(fd, file.ptr, file.len, 0) == (ssize_t)file.len);
 	serve_access_reload(&serve);
+	CHECK(was_cut(0) && was_cut(1) && !was_cut(2) && cut_count == 2);
+	serve.streams = NULL;
 	CHECK(ask(&serve, &look,
 	          HEADERS(OWN, { "Authorization", "Bearer evt_root" })) == 401);
 	CHECK(ask(&serve, &look,

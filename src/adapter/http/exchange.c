@@ -38,7 +38,7 @@ hide_query(const char *target)
 	char *mark = (char *)strchr(target, '?');
 
 	if (mark)
-		*mark = '/';
+		mark[1] = '\0';
 }
 
 void *
