@@ -296,6 +296,9 @@ documents() {
 	get '/api/why?model=issue-status&key=acme/app%231&at=4' |
 		jq -e 'length == 4'
 	get '/api/why?model=issue-status&key=none' | jq -e '. == []'
+	# who misspells one is told which there are
+	curl -s "$url/api/models/issue-statu" | jq -e '.status == 404 and
+		(.error | test("issue-statu.*agent-queue.*issue-status"))'
 }
 
 @test "at a position everything is as it was when the log ended there" {
@@ -413,6 +416,64 @@ documents() {
 	EV_PROJECTIONS=$PWD/models ev-project --rebuild issue-status
 	get /api/issues/acme%2Fapp%231 | jq -e '.extra == 7'
 	get /api/flow | jq -e '.states != []'
+}
+
+@test "a model that the log does not keep is as its file says, for every thread" {
+	mkdir models
+	mine() { # COUNT: the file adds so much for each event
+		printf '%s\n' 'projection: mine' 'summary: How often' \
+			'catalog: rig' 'key: "{$.streamId}"' 'mode: demand' \
+			'on:' "  '*': { add: { n: $1 } }" >models/mine.yaml
+	}
+	ask() { # of all threads, and of what they have kept
+		local limit pids=()
+		for limit in 1 2 3 4 5 6 7 8; do
+			get "/api/models/mine?limit=$limit" >"asked.$limit" &
+			pids+=($!)
+			get "/api/models/mine/acme%2Fapp%231" >"asked.0$limit" &
+			pids+=($!)
+		done
+		wait "${pids[@]}"
+		jq -c 'if type == "array" then .[] else . end | .n' asked.* |
+			sort -u
+	}
+	export EV_PROJECTIONS=$PWD/models:
+	ev-append -q ISSUE_APPROVED repo=acme/app issueNumber:=1
+	mine 1
+	serve_start
+	[ "$(ask)" = 1 ]
+	mine 5
+	[ "$(ask)" = 5 ]
+	[ "$(ev-get mine | jq .n)" = 5 ]
+	ev-append -q ISSUE_APPROVED repo=acme/app issueNumber:=1
+	mine 3
+	[ "$(ask)" = 6 ]
+	get '/api/why?model=mine&key=acme/app%231&member=n' |
+		jq -e 'map(.position) == [1, 2]'
+}
+
+@test "after SIGHUP, types that are new may be asked for, of every thread" {
+	mkdir schemas
+	export EV_SCHEMAS=$PWD/schemas:
+	ev-append -q ISSUE_APPROVED repo=acme/app issueNumber:=1
+	serve_start
+	printf '%s\n' 'catalog: shop' 'stream: "{shop}"' 'types:' '  SOLD:' \
+		'    payload: { properties: { shop: { type: string } } }' \
+		>schemas/shop.yaml
+	ev-append -q SOLD shop=a
+	sold='/api/v1/events?type=SOLD'
+	kill -HUP "$serve_pid"
+	until get "$sold" | jq -e '.events | length == 1'; do
+		[ $((tries += 1)) -lt 250 ]
+		sleep 0.02
+	done
+	pids=()
+	for i in 1 2 3 4 5 6 7 8; do
+		get "$sold" >"sold.$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	jq -se 'length == 8 and all(.[]; .events | length == 1)' sold.*
 }
 
 @test "odd names are only names" {

@@ -397,6 +397,8 @@ merge() { # BODY
 	it_is 200 '.prNumber == 9'
 	ask '/api/issues/acme%2Fapp%231/gate?pr=x'
 	it_is 400 '.code == "bad-request"'
+	ask '/api/issues/acme%2Fapp%231/gate?pr=009'
+	it_is 200 '.prNumber == 9'
 	ask '/api/issues/acme%2Fapp%239/timeline'
 	it_is 404 '.code == "not-found"'
 	ask '/api/issues/--help/timeline'

@@ -172,6 +172,7 @@ reload(struct serve *serve)
 	serve_access_reload(serve);
 	serve_github_reload(serve);
 	serve_writer_reload(serve);
+	serve_readers_reload(serve);
 }
 
 static void

@@ -167,6 +167,8 @@ make_key(struct serve_look *look, const struct serve_looking *looking,
 	if (!status && looking->machinery)
 		status = ops->consumers(look->store, add_consumer, key,
 		                        &look->err);
+	if (!status && looking->key)
+		status = looking->key(look, key);
 	return status;
 }
 

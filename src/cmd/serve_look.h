@@ -43,6 +43,7 @@ struct serve_looking {
 	enum serve_clock clock;
 	bool machinery; /* it shows how far consumers and models are */
 	bool present;   /* of now only: takes no `at` */
+	serve_look_work *key; /* adds what else it depends on, or NULL */
 	serve_look_work *work;
 };
 void serve_look(struct serve_request *request,

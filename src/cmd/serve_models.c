@@ -78,20 +78,54 @@ serve_ennio_session(struct serve_request *request)
 
 /* A name that came in is never one of a file. EV_NO: there is no such model. */
 static enum ev_status
-find_model(struct serve_look *look, struct ev_str name, const char **model)
+open_model(struct serve_look *look, struct ev_str name,
+           struct readmodel **model)
 {
-	struct readmodel *opened;
-	enum ev_status status = EV_USAGE;
+	enum ev_status status;
 
-	if (name.len && !memchr(name.ptr, '/', name.len) &&
-	    !memchr(name.ptr, '.', name.len) &&
-	    !memchr(name.ptr, '\0', name.len)) {
-		*model = ev_arena_dup(look->arena, name).ptr;
-		status = serve_reader_model(look->reader, *model, &opened,
-		                            &look->err);
-	}
-	return status == EV_USAGE ? serve_nothing(look, "read model", name)
-	                          : status;
+	if (!name.len || memchr(name.ptr, '/', name.len) ||
+	    memchr(name.ptr, '.', name.len) || memchr(name.ptr, '\0', name.len))
+		return serve_nothing(look, "read model", name);
+	status = serve_reader_model(look->reader,
+	                            ev_arena_dup(look->arena, name).ptr, model,
+	                            &look->err);
+	/* it says which there are */
+	return status == EV_USAGE ? EV_NO : status;
+}
+
+/* Both ways to name one; {0} if it is missing, which the work refuses. */
+static struct ev_str
+model_name(const struct serve_request *request)
+{
+	return request->params[0].ptr ? request->params[0]
+	                              : serve_param(request, "model");
+}
+
+/* A model that the log does not keep is as its file says. */
+static enum ev_status
+add_definition(struct serve_look *look, struct ev_buf *key)
+{
+	struct ev_str name = model_name(look->request);
+	struct readmodel *model = NULL;
+	enum ev_status status;
+
+	if (!name.ptr)
+		return EV_OK;
+	status = open_model(look, name, &model);
+	if (!status)
+		ev_buf_add_str(key, ev_projection_json(
+			readmodel_projection(model)));
+	return status;
+}
+
+static enum ev_status
+find_model(struct serve_look *look, const char **name)
+{
+	struct ev_str asked = model_name(look->request);
+	struct readmodel *model;
+
+	*name = ev_arena_dup(look->arena, asked).ptr;
+	return open_model(look, asked, &model);
 }
 
 static enum ev_status
@@ -117,7 +151,7 @@ list_documents(struct serve_look *look, struct ev_buf *out)
 	if (!serve_choice_take(look->request, &choice) ||
 	    !serve_param_is_plain(look->request, "where"))
 		return EV_OK;
-	status = find_model(look, look->request->params[0], &model);
+	status = find_model(look, &model);
 	if (!status)
 		status = add_conditions(look, &choice.where);
 	if (!status)
@@ -132,7 +166,8 @@ serve_model(struct serve_request *request)
 	static const char *const names[] = { "limit", "where", "sort",
 	                                     "reverse", NULL };
 	static const struct serve_looking looking = {
-		.names = names, .work = list_documents,
+		.names = names, .key = add_definition,
+		.work = list_documents,
 	};
 
 	serve_look(request, &looking);
@@ -150,8 +185,7 @@ show_document(struct serve_look *look, struct ev_buf *out)
 {
 	struct ev_str key = look->request->params[1];
 	const char *model = NULL;
-	enum ev_status status = find_model(look, look->request->params[0],
-	                                   &model);
+	enum ev_status status = find_model(look, &model);
 
 	if (status)
 		return status;
@@ -164,7 +198,8 @@ serve_model_document(struct serve_request *request)
 {
 	static const char *const names[] = { NULL };
 	static const struct serve_looking looking = {
-		.names = names, .work = show_document,
+		.names = names, .key = add_definition,
+		.work = show_document,
 	};
 
 	serve_look(request, &looking);
@@ -229,11 +264,10 @@ static enum ev_status
 list_reasons(struct serve_look *look, struct ev_buf *out)
 {
 	struct serve_request *request = look->request;
-	struct ev_str name = serve_param(request, "model");
 	const char *model = NULL;
 	enum ev_status status;
 
-	if (!name.ptr || !serve_param(request, "key").ptr) {
+	if (!serve_param(request, "model").ptr || !serve_param(request, "key").ptr) {
 		serve_problem(request, 400, "bad-request",
 		              (struct ev_str){ 0 }, "which document? name it "
 		              "by model= and key=");
@@ -242,7 +276,7 @@ list_reasons(struct serve_look *look, struct ev_buf *out)
 	if (!serve_param_is_plain(request, "key") ||
 	    !serve_param_is_plain(request, "member"))
 		return EV_OK;
-	status = find_model(look, name, &model);
+	status = find_model(look, &model);
 	ev_buf_add_char(out, '[');
 	if (!status && look->position)
 		status = explain(look, model, out);
@@ -255,7 +289,8 @@ serve_why(struct serve_request *request)
 {
 	static const char *const names[] = { "model", "key", "member", NULL };
 	static const struct serve_looking looking = {
-		.names = names, .work = list_reasons,
+		.names = names, .key = add_definition,
+		.work = list_reasons,
 	};
 
 	serve_look(request, &looking);

@@ -20,10 +20,10 @@ struct worker {
 	struct serve_reader reader; /* must be the first */
 	struct serve_readers *pool;
 	struct readmodel **models; /* that it has open */
-	struct ev_str *names;      /* by which they were asked for */
+	char **names;              /* by which they were asked for */
 	size_t model_count;
-	struct ev_arena arena; /* for these */
 	bool failed; /* the log is to be opened again */
+	bool renew;  /* likewise; the pool's lock is for it */
 };
 
 struct serve_readers {
@@ -58,6 +58,18 @@ serve_readers_flow(const struct serve_reader *reader)
 
 /* ---- models */
 
+static void
+drop_model(struct worker *worker, size_t i)
+{
+	size_t last = --worker->model_count;
+
+	readmodel_release(worker->models[i]);
+	free(worker->models[i]);
+	free(worker->names[i]);
+	worker->models[i] = worker->models[last];
+	worker->names[i] = worker->names[last];
+}
+
 enum ev_status
 serve_reader_model(struct serve_reader *reader, const char *name,
                    struct readmodel **model, struct ev_err *err)
@@ -65,12 +77,18 @@ serve_reader_model(struct serve_reader *reader, const char *name,
 	struct worker *worker = (struct worker *)reader;
 	struct readmodel *opened;
 	enum ev_status status;
+	size_t size = strlen(name) + 1, i = 0;
 
-	for (size_t i = 0; i < worker->model_count; i++)
-		if (ev_str_equal(worker->names[i], ev_str(name))) {
-			*model = worker->models[i];
+	while (i < worker->model_count &&
+	       strcmp(worker->names[i], name) != 0)
+		i++;
+	if (i < worker->model_count) {
+		*model = worker->models[i];
+		if ((*model)->kept)
 			return EV_OK;
-		}
+		/* it is as its file says, which may say something else now */
+		drop_model(worker, i);
+	}
 	opened = ev_mem_alloc(sizeof *opened);
 	status = readmodel_open(opened, &reader->projector, name,
 	                        READMODEL_SILENT, err);
@@ -85,8 +103,8 @@ serve_reader_model(struct serve_reader *reader, const char *name,
 	worker->names = ev_mem_resize(worker->names,
 	                              (worker->model_count + 1) *
 	                              sizeof *worker->names);
-	worker->names[worker->model_count] = ev_arena_dup(&worker->arena,
-	                                                  ev_str(name));
+	worker->names[worker->model_count] = ev_mem_alloc(size);
+	memcpy(worker->names[worker->model_count], name, size);
 	worker->models[worker->model_count++] = *model = opened;
 	return EV_OK;
 }
@@ -96,16 +114,12 @@ serve_reader_model(struct serve_reader *reader, const char *name,
 static void
 close_log(struct worker *worker)
 {
-	for (size_t i = 0; i < worker->model_count; i++) {
-		readmodel_release(worker->models[i]);
-		free(worker->models[i]);
-	}
+	while (worker->model_count)
+		drop_model(worker, worker->model_count - 1);
 	free(worker->models);
 	free(worker->names);
 	worker->models = NULL;
 	worker->names = NULL;
-	worker->model_count = 0;
-	ev_arena_release(&worker->arena);
 	projector_close(&worker->reader.projector);
 	/* the store has borrowed them */
 	ev_catalogs_release(&worker->reader.catalogs);
@@ -150,8 +164,9 @@ end(struct worker *worker)
 }
 
 static bool
-take(struct serve_readers *pool, struct task *task)
+take(struct worker *worker, struct task *task)
 {
+	struct serve_readers *pool = worker->pool;
 	bool taken = false;
 
 	pthread_mutex_lock(&pool->lock);
@@ -161,6 +176,8 @@ take(struct serve_readers *pool, struct task *task)
 		*task = pool->tasks[pool->first];
 		pool->first = (pool->first + 1) % SERVE_READS_MAX;
 		pool->count--;
+		worker->failed |= worker->renew;
+		worker->renew = false;
 		taken = true;
 	}
 	pthread_mutex_unlock(&pool->lock);
@@ -207,7 +224,7 @@ run(void *context)
 	pool->start_count++;
 	pthread_cond_signal(&pool->started);
 	pthread_mutex_unlock(&pool->lock);
-	while (!status && take(pool, &task))
+	while (!status && take(worker, &task))
 		do_task(worker, &task);
 	end(worker);
 	return NULL;
@@ -314,6 +331,17 @@ serve_readers_stop(struct serve *serve)
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 	serve->readers = NULL;
+}
+
+void
+serve_readers_reload(struct serve *serve)
+{
+	struct serve_readers *pool = serve->readers;
+
+	pthread_mutex_lock(&pool->lock);
+	for (int i = 0; i < pool->worker_count; i++)
+		pool->workers[i].renew = true;
+	pthread_mutex_unlock(&pool->lock);
 }
 
 void

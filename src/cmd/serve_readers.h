@@ -20,14 +20,17 @@ enum { SERVE_READS_MAX = 1024 };
 enum ev_status serve_readers_start(struct serve *serve, struct ev_err *err);
 void serve_readers_stop(struct serve *serve);
 
+/* By the loop: each reads the catalogs again before its next request. */
+void serve_readers_reload(struct serve *serve);
+
 /* What they share. */
 struct serve_cache *serve_readers_cache(const struct serve_reader *reader);
 struct serve_flow *serve_readers_flow(const struct serve_reader *reader);
 
 /*
- * A model, by its name or a file, as readmodel_open finds it; it stays open, so
- * that a definition is parsed once a thread, and it is the reader's. EV_USAGE:
- * there is none of this name.
+ * A model, by its name or a file, as readmodel_open finds it; it is the
+ * reader's, and stays until it is asked for again. EV_USAGE: there is none of
+ * this name.
  */
 enum ev_status serve_reader_model(struct serve_reader *reader,
                                   const char *name, struct readmodel **model,

@@ -524,7 +524,8 @@ serve_issue_gate(struct serve_request *request)
 {
 	static const char *const names[] = { "pr", NULL };
 	const char *arguments[3] = { NULL };
-	int64_t pr;
+	struct ev_buf number = { 0 };
+	int64_t pr = 0;
 
 	if (!serve_params_known(request, names) ||
 	    !serve_param_int(request, "pr", 1, 999999999999, &pr) ||
@@ -532,7 +533,13 @@ serve_issue_gate(struct serve_request *request)
 		serve_finish(request);
 		return;
 	}
-	arguments[1] = serve_param(request, "pr").ptr;
+	if (pr) {
+		/* as a number is written, whatever zeros it came with */
+		ev_buf_add_int(&number, pr);
+		arguments[1] = ev_arena_dup(&request->arena,
+		                            ev_buf_str(&number)).ptr;
+		ev_buf_release(&number);
+	}
 	serve_run(request, SERVE_RIG_GATE, arguments, (struct ev_str){ 0 },
 	          gated);
 }
