@@ -133,6 +133,18 @@ in_review() {
 	[ ! -e "$EV_LOG" ] || [ -z "$(ev-cat)" ]
 }
 
+@test "what is no text is a bad request, whatever it asks for" {
+	local path
+	serve_start
+	for path in 'api/assignments/next?agentId=%ff' \
+		'api/reviews/next?agentId=%c3' 'api/issues/%ff' \
+		'api/agents?%80=1'; do
+		run -0 curl -s -o answer -w '%{http_code}' "$url/$path"
+		[ "$output" = 400 ]
+		jq -e '.code == "bad-request"' answer
+	done
+}
+
 @test "names are never options, commands or files" {
 	approve 1 2 3
 	serve_start

@@ -10,6 +10,7 @@
 
 #include "adapter/crypto.h"
 #include "base/opt.h"
+#include "base/utf8.h"
 #include "cmd/serve_access.h"
 #include "cmd/serve_loop.h"
 #include "domain/json.h"
@@ -650,6 +651,33 @@ find_route(struct serve_request *request)
 	return false;
 }
 
+static bool
+is_utf8(struct ev_str text)
+{
+	uint32_t code;
+
+	while (text.len)
+		if (!ev_utf8_next(&text, &code))
+			return false;
+	return true;
+}
+
+/* All that is in the log is UTF-8; what is not names nothing there. */
+static bool
+check_text(struct serve_request *request)
+{
+	bool fine = is_utf8(request->params[0]) && is_utf8(request->params[1]);
+
+	for (size_t i = 0; i < request->query_count; i++)
+		fine = fine && is_utf8(request->query[i].name) &&
+		       is_utf8(request->query[i].value);
+	if (!fine)
+		serve_problem(request, 400, "bad-request",
+		              (struct ev_str){ 0 },
+		              "the path or the query is not UTF-8");
+	return fine;
+}
+
 /* "application/json", "application/cloudevents+json; charset=utf-8" */
 static bool
 is_json(struct ev_str type)
@@ -687,6 +715,7 @@ serve_begin(void *context, struct ev_http_request *http)
 
 	if (serve_access_rate(serve->access, request) &&
 	    serve_access_host(serve->access, request) && find_route(request) &&
+	    check_text(request) &&
 	    serve_access_allow(serve->access, request) && check_type(request))
 		return serve->settings.body_max;
 	serve_finish(request);
