@@ -42,17 +42,18 @@ CLI = appender cli definitions each_child each_env each_feed each_guard \
 # What ev-serve alone needs: each adapter has one library.
 HTTP = http/exchange http/request http/server jq sandbox
 SERVE = serve serve_access serve_agents serve_cache serve_commands \
-	serve_costs serve_events serve_files serve_flow serve_github serve_host \
-	serve_issues serve_jq serve_live serve_logs serve_look serve_metrics \
-	serve_models serve_post serve_process serve_readers serve_rigs \
-	serve_routes serve_runner serve_sandbox serve_settings serve_status \
-	serve_reviews serve_tail serve_tokens serve_writer
+	serve_costs serve_entries serve_events serve_files serve_flow \
+	serve_github serve_host serve_issues serve_jq serve_live serve_logs \
+	serve_look serve_metrics serve_models serve_post serve_process \
+	serve_readers serve_reviews serve_rigs serve_routes serve_runner \
+	serve_sandbox serve_settings serve_status serve_tail serve_tokens \
+	serve_writer
 COMMANDS = ev ev-append ev-bisect ev-cat ev-check ev-each ev-fold ev-from-yaml \
 	ev-get ev-project ev-serve ev-table ev-verify ev-watch ev-why
 SCRIPTS = ev-from-github rig-approve rig-assign rig-claim rig-close-duplicates \
 	rig-cost rig-demo rig-doctor rig-gate rig-heartbeat rig-hooks rig-log \
-	rig-merge rig-milestone rig-next rig-notify rig-orphans rig-queue rig-recover \
-	rig-release rig-remind rig-status rig-stuck rig-timeline
+	rig-merge rig-milestone rig-next rig-notify rig-orphans rig-queue \
+	rig-recover rig-release rig-remind rig-status rig-stuck rig-timeline
 COMPLETED = $(filter-out ev,$(COMMANDS)) $(SCRIPTS)
 SERVER = $(BUILD)/serve.a $(BUILD)/http.a
 LIBRARIES = $(BUILD)/cli.a $(BUILD)/adapter.a $(BUILD)/domain.a $(BUILD)/base.a
