@@ -13,6 +13,21 @@ ev_time_now(void)
 	return now.tv_sec * SECOND + now.tv_nsec / 1000;
 }
 
+int64_t
+ev_time_steady(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * SECOND + now.tv_nsec / 1000;
+}
+
+int64_t
+ev_time_steady_ms(void)
+{
+	return ev_time_steady() / 1000;
+}
+
 /* Days from 1970-01-01 to a date of the proleptic Gregorian calendar. */
 static int64_t
 days_from_date(int64_t year, int month, int day)

@@ -17,6 +17,11 @@ enum { EV_TIME_TEXT = 27 }; /* characters of that text, without a NUL */
 /* The wall clock. */
 int64_t ev_time_now(void);
 
+/* A clock for durations, whose beginning means nothing: no adjustment of the
+   wall clock moves it. In microseconds, and in milliseconds. */
+int64_t ev_time_steady(void);
+int64_t ev_time_steady_ms(void);
+
 /* Years 0000 to 9999; writes EV_TIME_TEXT characters and no NUL. */
 void ev_time_format(int64_t time, char *text);
 

@@ -6,7 +6,6 @@
  * models.
  */
 #include <getopt.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "adapter/projection_files.h"
@@ -233,22 +232,13 @@ rebuild(struct project *project, struct readmodel *model, struct ev_err *err)
 	return status;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Ten times a second at most. A new line takes its place on the terminal. */
 static void
 show_progress(struct ev_str name, int64_t position, int64_t end)
 {
 	static int64_t shown_ms;
 	struct ev_buf text = { 0 };
-	int64_t now = now_ms();
+	int64_t now = ev_time_steady_ms();
 	ssize_t wrote;
 
 	if (now - shown_ms < 100 && position < end)

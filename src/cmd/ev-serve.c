@@ -13,7 +13,6 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd/serve_access.h"
@@ -33,15 +32,6 @@ enum {
 	OTHER_DESCRIPTORS = 128, /* besides connections: files, pipes, the log */
 	TURN_MS = 50 /* how often what is still open is looked at, at the end */
 };
-
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- beginning */
 
@@ -230,12 +220,12 @@ turn(struct serve *serve, int signal_fd, int timeout)
 static void
 wind_up(struct serve *serve, int signal_fd)
 {
-	int64_t end = monotonic_ms() + serve->settings.stop_ms;
+	int64_t end = ev_time_steady_ms() + serve->settings.stop_ms;
 
 	ev_http_quiesce(serve->http);
 	serve_live_stop(serve);
 	serve_logs_stop(serve);
-	while (ev_http_connections(serve->http) && monotonic_ms() < end)
+	while (ev_http_connections(serve->http) && ev_time_steady_ms() < end)
 		turn(serve, signal_fd, TURN_MS);
 }
 

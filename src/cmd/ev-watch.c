@@ -5,7 +5,6 @@
  */
 #include <getopt.h>
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/opt.h"
@@ -144,15 +143,6 @@ parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static bool
 is_over(const struct watch *watch)
 {
@@ -203,7 +193,7 @@ print_new(struct watch *watch, struct ev_err *err)
 		                     &printer->catalogs, &printer->text))
 			continue;
 		printer_add(printer, row.line, &line);
-		watch->event_ms = watch->output_ms = now_ms();
+		watch->event_ms = watch->output_ms = ev_time_steady_ms();
 		watch->printed++;
 	}
 	watch->store->ops->query_close(cursor);
@@ -218,7 +208,7 @@ static int
 sleep_ms(const struct watch *watch)
 {
 	const struct options *options = watch->options;
-	int64_t now = now_ms(), least = -1;
+	int64_t now = ev_time_steady_ms(), least = -1;
 
 	if (options->idle_ms >= 0)
 		least = watch->event_ms + options->idle_ms - now;
@@ -257,7 +247,7 @@ follow(struct watch *watch, struct ev_err *err)
 		if ((status = print_new(watch, err)) ||
 		    (status = printer_flush(printer, err)))
 			return status;
-		now = now_ms();
+		now = ev_time_steady_ms();
 		if (is_over(watch) || reader_has_gone())
 			return EV_OK;
 		if (options->idle_ms >= 0 &&
@@ -289,7 +279,7 @@ begin(struct watch *watch, struct ev_err *err)
 	if (!status && !watch->options->from_given &&
 	    !watch->options->since_given)
 		watch->position = head.position;
-	watch->event_ms = watch->output_ms = now_ms();
+	watch->event_ms = watch->output_ms = ev_time_steady_ms();
 	return status;
 }
 

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "adapter/crypto.h"
@@ -234,15 +233,6 @@ serve_fail(struct serve_request *request, enum ev_status status,
 
 /* ---- on their way out */
 
-static int64_t
-monotonic_micros(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 size_t
 serve_bucket(int64_t micros)
 {
@@ -261,7 +251,7 @@ count_answer(struct serve *serve, const struct serve_request *request)
 {
 	struct serve_counts *counts = &serve->counts;
 	int status = request->answer.status;
-	int64_t took = monotonic_micros() - request->begun;
+	int64_t took = ev_time_steady() - request->begun;
 
 	counts->requests[status / 100 % 6]++;
 	counts->refused += status == 413 || status == 429 || status == 431 ||
@@ -512,7 +502,7 @@ make_request(struct serve *serve, struct ev_http_request *http)
 	size_t count = 0;
 
 	*request = (struct serve_request){ .serve = serve, .http = http };
-	request->begun = monotonic_micros();
+	request->begun = ev_time_steady();
 	ev_http_each_query(http, count_parameter, &count);
 	taking.list = ev_arena_alloc(&request->arena,
 	                             (count + 1) * sizeof *taking.list);

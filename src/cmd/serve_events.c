@@ -1,7 +1,6 @@
 #include "cmd/serve_events.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/opt.h"
 #include "cmd/filter_options.h"
@@ -21,15 +20,6 @@ enum {
 };
 
 /* ---- searching */
-
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static struct ev_slices
 slices(const struct ev_list *list)
@@ -112,7 +102,7 @@ begin_turn(struct serve_search *search)
 {
 	const struct ev_filter *filter = search->filter;
 
-	search->until = monotonic_ms() + search->turn_ms;
+	search->until = ev_time_steady_ms() + search->turn_ms;
 	if (search->window < WINDOW_MIN)
 		search->window = WINDOW_MIN;
 	if (search->from < filter->from)
@@ -138,11 +128,11 @@ serve_search_next(struct serve_search *search, struct ev_str *text,
 		if (!search->cursor) {
 			if (search->from > search->to)
 				return EV_NO;
-			if (monotonic_ms() >= search->until)
+			if (ev_time_steady_ms() >= search->until)
 				return EV_BUSY;
 			status = open_window(search, err);
 		} else if (search->rows % LOOK_EVERY == LOOK_EVERY - 1 &&
-		           monotonic_ms() >= search->until) {
+		           ev_time_steady_ms() >= search->until) {
 			return EV_BUSY;
 		} else {
 			status = EV_OK;

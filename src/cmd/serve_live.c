@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/opt.h"
 #include "cmd/cli.h"
@@ -97,18 +96,9 @@ struct serve_live {
 };
 
 static int64_t
-monotonic_micros(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static int64_t
 monotonic_ms(void)
 {
-	return monotonic_micros() / 1000;
+	return ev_time_steady() / 1000;
 }
 
 static bool
@@ -635,7 +625,7 @@ enter(struct serve_live *live, struct client *client)
 	if (!live->clients) {
 		client->next = client->before = client;
 		live->clients = live->beating = client;
-		live->beaten = monotonic_micros();
+		live->beaten = ev_time_steady();
 	} else {
 		client->next = live->beating;
 		client->before = live->beating->before;
@@ -800,7 +790,7 @@ void
 serve_live_run(struct serve *serve)
 {
 	struct serve_live *live = serve->live;
-	int64_t now = monotonic_micros();
+	int64_t now = ev_time_steady();
 
 	if (!live)
 		return;
@@ -815,7 +805,7 @@ int
 serve_live_timeout(struct serve *serve)
 {
 	const struct serve_live *live = serve->live;
-	int64_t now = monotonic_micros(), next = INT64_MAX;
+	int64_t now = ev_time_steady(), next = INT64_MAX;
 
 	if (!live || !live->client_count)
 		return -1;

@@ -99,15 +99,6 @@ struct serve_logs {
 	pthread_t thread;
 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void
 add_job(struct list *list, struct job *job)
 {
@@ -384,7 +375,7 @@ take_asked(struct serve_logs *logs, int64_t until, bool *stop)
 	struct job *list;
 
 	pthread_mutex_lock(&logs->lock);
-	while (!logs->asked.first && !logs->stop && now_ms() < until)
+	while (!logs->asked.first && !logs->stop && ev_time_steady_ms() < until)
 		pthread_cond_timedwait(&logs->wake, &logs->lock, &end);
 	list = logs->asked.first;
 	logs->asked.first = NULL;
@@ -433,7 +424,7 @@ work(void *context)
 {
 	struct serve *serve = context;
 	struct serve_logs *logs = serve->logs;
-	int64_t until = now_ms(); /* first of all, what has become too old */
+	int64_t until = ev_time_steady_ms(); /* first of all, what has become too old */
 	bool stop = false;
 	enum ev_status status;
 	struct ev_err err;
@@ -443,8 +434,8 @@ work(void *context)
 	while (!stop) {
 		bool grown = do_all(serve, take_asked(logs, until, &stop));
 
-		if (!stop && (grown || now_ms() >= until))
-			until = now_ms() + (tidy(serve) ? 0 : TIDY_MS);
+		if (!stop && (grown || ev_time_steady_ms() >= until))
+			until = ev_time_steady_ms() + (tidy(serve) ? 0 : TIDY_MS);
 	}
 	if (logs->logs)
 		logs->logs->ops->close(logs->logs);
@@ -617,7 +608,7 @@ open_stream(struct serve_request *request, const struct ev_agent_query *query)
 	stream->agent = query->agent;
 	stream->level = query->level;
 	stream->seen = query->after;
-	stream->told = now_ms();
+	stream->told = ev_time_steady_ms();
 	stream->next = logs->streams;
 	stream->link = &logs->streams;
 	if (stream->next)
@@ -664,7 +655,7 @@ take_fetched(struct serve_logs *logs, const struct job *job)
 		stream->live = job->page.end;
 	}
 	ev_buf_add_str(&stream->buf, ev_buf_str(&job->text));
-	stream->told = now_ms();
+	stream->told = ev_time_steady_ms();
 	ev_http_wake(stream->request->http);
 }
 
@@ -695,7 +686,7 @@ give_news(struct serve *serve, struct stream *stream, const struct job *job)
 		} else {
 			ev_buf_add_str(&stream->buf, news->text);
 			stream->seen = news->id;
-			stream->told = now_ms();
+			stream->told = ev_time_steady_ms();
 			serve->counts.stream_events++;
 		}
 	}
@@ -708,7 +699,7 @@ beat(struct serve *serve)
 {
 	struct serve_logs *logs = serve->logs;
 	int interval = serve->settings.heartbeat_ms;
-	int64_t now = now_ms();
+	int64_t now = ev_time_steady_ms();
 
 	logs->beat = INT64_MAX;
 	for (struct stream *s = logs->streams; s; s = s->next) {
@@ -746,14 +737,14 @@ serve_logs_run(struct serve *serve)
 				give_news(serve, s, list);
 		free_job(list);
 	}
-	if (now_ms() >= logs->beat)
+	if (ev_time_steady_ms() >= logs->beat)
 		beat(serve);
 }
 
 int
 serve_logs_timeout(const struct serve *serve)
 {
-	int64_t left = serve->logs->beat - now_ms();
+	int64_t left = serve->logs->beat - ev_time_steady_ms();
 
 	if (serve->logs->beat == INT64_MAX)
 		return -1;

@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -54,15 +53,6 @@ struct process {
 	int64_t started_at, start_at;
 	int again_ms;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- starting */
 
@@ -203,7 +193,7 @@ start(struct run *run, const char *log)
 	run->started = true;
 	run->out = fds[0];
 	run->err = fds[2];
-	run->end_at = now_ms() + TIME_MS;
+	run->end_at = ev_time_steady_ms() + TIME_MS;
 	fds[0] = fds[2] = -1;
 	close_all(fds, 5);
 }
@@ -280,7 +270,7 @@ end(struct run *run, enum ev_status status, const char *why)
 {
 	run->why = why;
 	run->status = status;
-	run->end_at = now_ms() + GRACE_MS;
+	run->end_at = ev_time_steady_ms() + GRACE_MS;
 	if (run->pid)
 		kill(-run->pid, SIGTERM);
 }
@@ -358,7 +348,7 @@ look_after(struct run *run, int64_t now)
 static void
 look_after_all(struct process *process)
 {
-	int64_t now = now_ms();
+	int64_t now = ev_time_steady_ms();
 	size_t left = 0;
 
 	for (size_t i = 0; i < process->count; i++) {
@@ -386,7 +376,7 @@ follow(struct process *process)
 		"issue-status", "agent-status", "agent-queue", "token-usage",
 		"daily-cost", "session-status", NULL
 	};
-	int64_t now = now_ms();
+	int64_t now = ev_time_steady_ms();
 	pid_t parent = getpid();
 	int status;
 
@@ -522,7 +512,7 @@ send_some(struct process *process)
 static int
 next_ms(const struct process *process)
 {
-	int64_t now = now_ms(), at = now + AGAIN_MAX_MS;
+	int64_t now = ev_time_steady_ms(), at = now + AGAIN_MAX_MS;
 
 	if (!process->follower)
 		at = process->start_at;
@@ -598,13 +588,13 @@ kill_all(const struct process *process, int signal)
 static void
 end_all(struct process *process)
 {
-	int64_t until = now_ms() + GRACE_MS;
+	int64_t until = ev_time_steady_ms() + GRACE_MS;
 	struct pollfd signals = { .fd = process->signals, .events = POLLIN };
 	struct signalfd_siginfo info;
 
 	kill_all(process, SIGTERM);
-	while (is_any_left(process) && now_ms() < until) {
-		poll(&signals, 1, (int)(until - now_ms()));
+	while (is_any_left(process) && ev_time_steady_ms() < until) {
+		poll(&signals, 1, (int)(until - ev_time_steady_ms()));
 		while (read(process->signals, &info, sizeof info) > 0)
 			;
 	}
@@ -669,7 +659,7 @@ runner_process(int socket, const struct runner_settings *settings)
 	prctl(PR_SET_NAME, "ev-serve-runner");
 	set_environment(settings);
 	process.signals = take_signals();
-	process.start_at = now_ms();
+	process.start_at = ev_time_steady_ms();
 	if (process.signals < 0)
 		_exit(EV_IO);
 	do {

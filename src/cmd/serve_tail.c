@@ -45,15 +45,6 @@ struct serve_tail {
 	struct ev_catalogs *copies[2];
 };
 
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- events */
 
 void
@@ -159,7 +150,7 @@ static void
 renew_catalogs(struct serve_tail *tail, const struct ev_line *line)
 {
 	struct ev_catalogs *copies[2];
-	int64_t now = monotonic_ms();
+	int64_t now = ev_time_steady_ms();
 	struct ev_err ignored;
 
 	if (is_known(&tail->catalogs, line) ||

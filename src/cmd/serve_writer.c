@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "adapter/catalog_files.h"
 #include "base/uuid.h"
@@ -69,15 +68,6 @@ struct serve_writer {
 	size_t cap;
 };
 
-static int64_t
-monotonic_micros(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* ---- the queue */
 
 static void
@@ -138,7 +128,7 @@ serve_append(struct serve_request *request, struct serve_append *list,
 
 	*parcel = (struct parcel){ .request = request, .list = list,
 	                           .count = count,
-	                           .since = monotonic_micros() };
+	                           .since = ev_time_steady() };
 	for (size_t i = 0; i < count; i++)
 		parcel->bytes += list[i].text.len;
 	request->then = then;
@@ -473,7 +463,7 @@ static void
 answer_group(struct serve_writer *w, struct queue *group)
 {
 	struct serve_counts *counts = &w->serve->counts;
-	int64_t now = monotonic_micros();
+	int64_t now = ev_time_steady();
 
 	while (group->first) {
 		struct parcel *parcel = take(group);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/time.h"
 
 enum {
 	/* of a connection's memory, besides its headers: MHD's table of them,
@@ -22,15 +23,6 @@ enum {
 	LINGER_TICK_MS = 50,
 	BACKLOG = 511
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- deadlines */
 
@@ -60,7 +52,7 @@ http_watch(struct connection *connection, struct queue *queue)
 	if (!queue)
 		return;
 	connection->queue = queue;
-	connection->due = now_ms() + queue->ms;
+	connection->due = ev_time_steady_ms() + queue->ms;
 	connection->earlier = queue->last;
 	if (queue->last)
 		queue->last->later = connection;
@@ -101,7 +93,7 @@ http_linger(struct ev_http *http, int fd)
 	    (copy = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		return;
 	http->lingering[http->lingering_count++] =
-		(struct lingering){ copy, now_ms() + LINGER_MS };
+		(struct lingering){ copy, ev_time_steady_ms() + LINGER_MS };
 }
 
 static bool
@@ -617,7 +609,7 @@ ev_http_timeout(struct ev_http *http)
 	const struct queue *const queues[] = { &http->headers, &http->bodies,
 	                                       &http->answers, &http->leaving };
 	MHD_UNSIGNED_LONG_LONG ms;
-	int64_t now = now_ms(), wait = -1;
+	int64_t now = ev_time_steady_ms(), wait = -1;
 
 	if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
 		wait = ms > INT32_MAX ? INT32_MAX : (int64_t)ms;
@@ -636,7 +628,7 @@ ev_http_run(struct ev_http *http)
 
 	/* first what came in time, if it was us who were late */
 	MHD_run(http->daemon);
-	now = now_ms();
+	now = ev_time_steady_ms();
 	expire(&http->headers, now);
 	expire(&http->bodies, now);
 	expire(&http->answers, now);

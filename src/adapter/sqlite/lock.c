@@ -7,19 +7,9 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "adapter/sqlite/log.h"
-
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static enum ev_status
 open_lock(struct log *log, struct ev_err *err)
@@ -87,7 +77,7 @@ wait_in_queue(struct log *log, struct flock *lock)
 	struct itimerval tick = { { 0, tick_ms * 1000 }, { 0, tick_ms * 1000 } };
 	struct itimerval old_tick;
 	struct sigaction action = { .sa_handler = on_alarm }, old_action;
-	int64_t end = monotonic_ms() + log->wait_ms;
+	int64_t end = ev_time_steady_ms() + log->wait_ms;
 	bool locked = false;
 
 	sigaction(SIGALRM, &action, &old_action);
@@ -95,7 +85,7 @@ wait_in_queue(struct log *log, struct flock *lock)
 	for (;;) {
 		locked = fcntl(log->lock_fd, F_SETLKW, lock) == 0;
 		if (locked || (errno != EINTR && errno != EDEADLK) ||
-		    monotonic_ms() >= end || (log->stop && *log->stop))
+		    ev_time_steady_ms() >= end || (log->stop && *log->stop))
 			break;
 	}
 	setitimer(ITIMER_REAL, &old_tick, NULL);

@@ -1,7 +1,6 @@
 #include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "adapter/sqlite/log.h"
 #include "domain/fold.h"
@@ -161,15 +160,6 @@ delete_some(struct log *log, void *context, struct ev_err *err)
 	return EV_OK;
 }
 
-static int64_t
-monotonic_micros(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /*
  * Deletes what models have left behind that are gone: all of it, or one bit.
  * What does not work now is for the next who comes here.
@@ -181,11 +171,11 @@ sweep(struct log *log, bool all)
 	int rows = SWEEP_ROWS;
 
 	while (find_gone(log) && !(log->stop && *log->stop)) {
-		int64_t begin = monotonic_micros(), took;
+		int64_t begin = ev_time_steady(), took;
 
 		if (log_transact(log, delete_some, &rows, &ignored) || !all)
 			return;
-		took = monotonic_micros() - begin;
+		took = ev_time_steady() - begin;
 		if (took > SWEEP_MICROS && rows > 1)
 			rows /= 2;
 		else if (took < SWEEP_MICROS / 2 && rows < SWEEP_ROWS_MAX)
