@@ -95,12 +95,6 @@ struct serve_live {
 	struct ev_catalogs *newer; /* for the thread */
 };
 
-static int64_t
-monotonic_ms(void)
-{
-	return ev_time_steady() / 1000;
-}
-
 static bool
 have_upcasts(const struct ev_catalogs *catalogs)
 {
@@ -554,7 +548,7 @@ static ptrdiff_t
 read_stream(void *context, char *bytes, size_t max)
 {
 	struct client *client = context;
-	int64_t now = monotonic_ms();
+	int64_t now = ev_time_steady_ms();
 	size_t len = 0;
 
 	client->taken = now;
@@ -667,7 +661,7 @@ serve_live_begin(struct serve_request *request, struct live_options *options)
 	                      options->filter.filter.until == EV_TIME_NONE &&
 	                      options->filter.filter.from <=
 	                              client->position + 1;
-	client->taken = client->in_time = monotonic_ms();
+	client->taken = client->in_time = ev_time_steady_ms();
 	client->catching_up = is_behind(client);
 	enter(live, client);
 	serve->counts.streams_opened++;
@@ -688,7 +682,7 @@ wake(struct client *client)
 	if (!client->asleep)
 		return;
 	client->asleep = false;
-	client->in_time = monotonic_ms(); /* it had everything until now */
+	client->in_time = ev_time_steady_ms(); /* it had everything until now */
 	ev_http_wake(client->request->http);
 }
 
