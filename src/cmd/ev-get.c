@@ -319,10 +319,7 @@ static int
 by_member_reversed(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
-	bool last_x = !x->by || yyjson_is_null(x->by);
-	bool last_y = !y->by || yyjson_is_null(y->by);
-	int order = last_x || last_y ? last_x - last_y
-	                             : where_compare(y->by, x->by);
+	int order = where_compare_reversed(x->by, y->by);
 
 	return order ? order : x->place < y->place ? -1 : 1;
 }

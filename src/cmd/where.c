@@ -172,6 +172,14 @@ where_compare(yyjson_val *a, yyjson_val *b)
 	}
 }
 
+int
+where_compare_reversed(yyjson_val *a, yyjson_val *b)
+{
+	bool last_a = !a || yyjson_is_null(a), last_b = !b || yyjson_is_null(b);
+
+	return last_a || last_b ? last_a - last_b : where_compare(b, a);
+}
+
 /* Everything that is no text is compared as it is printed. */
 static bool
 is_text(yyjson_val *value, struct ev_str text)

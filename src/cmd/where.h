@@ -40,5 +40,7 @@ yyjson_val *where_find(yyjson_val *document, struct ev_str path);
  * lists and objects by their JSON; null and missing (NULL) are last.
  */
 int where_compare(yyjson_val *a, yyjson_val *b);
+/* The greatest first; null and missing are last all the same. */
+int where_compare_reversed(yyjson_val *a, yyjson_val *b);
 
 #endif
