@@ -113,7 +113,7 @@ actors() {
 		[ -x "$name" ]
 	done < <(cron_lines)
 	diff <(cron_lines | grep -o 'rig-[a-z-]*' | sort) \
-		<(basename -s .service -- *.service | sort)
+		<(basename -s .service -- rig-*.service | sort)
 }
 
 @test "each line of the crontab does its work" {
@@ -178,6 +178,20 @@ actors() {
 		! ev-each --lag "$name" | jq -e .owner
 	done
 	[ "$(actors)" = 'rig-recover ' ]
+}
+
+@test "the log is served, with the settings of a file" {
+	trouble
+	printf 'port: 0\n' >"$HOME/serve.yaml"
+	mkfifo url
+	read -ra words < <(command_of ev-serve.service)
+	# no function, so that it is the process that is ended
+	EV_SERVE=$HOME/serve.yaml "${words[@]}" >url 3>&- &
+	read -r url <url
+	run -0 curl -sf "${url}api/issues?state=gated"
+	[ "$(jq -r .[].streamId <<<"$output")" = acme/app#3 ]
+	kill "$!"
+	wait "$!"
 }
 
 @test "what 'make install' puts somewhere works from there, and goes again" {

@@ -124,8 +124,7 @@ header() { # NAME
 	[ "$(header content-type)" = application/problem+json ]
 	jq -e '.code == "not-found"' body
 	call -X POST "$url/index.html"
-	[ "$code" = 405 ]
-	[ "$(header allow)" = GET ]
+	[ "$code" = 404 ]
 }
 
 @test "a folder that cannot be served is told before anything listens" {
