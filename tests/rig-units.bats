@@ -184,10 +184,11 @@ actors() {
 	trouble
 	printf 'port: 0\n' >"$HOME/serve.yaml"
 	mkfifo url
+	exec 8<>url
 	read -ra words < <(command_of ev-serve.service)
 	# no function, so that it is the process that is ended
-	EV_SERVE=$HOME/serve.yaml "${words[@]}" >url 3>&- &
-	read -r url <url
+	EV_SERVE=$HOME/serve.yaml "${words[@]}" >&8 8>&- 3>&- &
+	read -r url <&8
 	run -0 curl -sf "${url}api/issues?state=gated"
 	[ "$(jq -r .[].streamId <<<"$output")" = acme/app#3 ]
 	kill "$!"
