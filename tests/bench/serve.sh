@@ -5,7 +5,7 @@
 serve_log=$dir/serve.db
 head -n 100000 "$dir/events.ndjson" |
 	"$bin/ev-append" -q -l "$serve_log"
-"$bin/ev-project" -q -l "$serve_log" issue-status agent-status agent-queue \
+"$bin/ev-project" -l "$serve_log" issue-status agent-status agent-queue \
 	daily-cost token-usage
 
 mkfifo "$dir/serve.url"
@@ -15,7 +15,11 @@ read -r url <"$dir/serve.url"
 
 mkdir "$dir/nginx"
 curl -sf "${url}health" >"$dir/nginx/health"
+# as root it would read the file as another user
+user=
+[ "$(id -u)" -ne 0 ] || user='user root;'
 cat >"$dir/nginx.conf" <<END
+$user
 worker_processes 1;
 daemon off;
 pid $dir/nginx.pid;
@@ -28,7 +32,7 @@ http {
 	fastcgi_temp_path $dir/nginx/3;
 	uwsgi_temp_path $dir/nginx/4;
 	scgi_temp_path $dir/nginx/5;
-	server { listen unix:$dir/nginx.sock; listen 127.0.0.1:@PORT@; root $dir/nginx; }
+	server { listen 127.0.0.1:@PORT@; root $dir/nginx; }
 }
 END
 # the first port that is free from here on
