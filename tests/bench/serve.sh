@@ -87,7 +87,6 @@ judge 'POST, 1 : 64 connections, /s' "$ours" "${crowd% *}" \
 	"$(echo "$ours ${crowd% *}" | awk '{ printf "%.2f", $1 / $2 }')" 0.25
 
 # 2,000 readers of 100 events a second.
-ulimit -n 4096
 port=${url##*:}
 figures=$("$dir/sse" "${port%/}" "$serve" 2000 100 10)
 # shellcheck disable=SC2086 # p50, p99 and the longest in ms, KiB a reader
