@@ -445,10 +445,13 @@ const tests = {
 		await sees(page, "#main h1", "#3");
 		await page.keyboard.press("g");
 		await page.keyboard.press("o");
+		await page.locator("#agents").waitFor();
 		await settled(page);
 		// rows
 		await page.keyboard.press("g");
 		await page.keyboard.press("q");
+		await page.waitForFunction(() =>
+			document.activeElement.closest("#queue"));
 		const row = await focused(page);
 		await page.keyboard.press("j");
 		holds(await focused(page) !== row, "j goes on");
