@@ -142,6 +142,7 @@ post() { # JSON [CURL-ARGUMENT...]
 	ev-get issue-status -f ndjson | jq -r .state | sort | uniq -c
 	scrape
 	[ "$(value ev_alerts)" = 2 ]
+	[ "$(curl -s "$url/api/status" | jq '.needs | length')" = 2 ]
 	jq -se 'map(select(.name == "ev_alert_age_seconds"))[0].value
 		| . >= 7200 and . < 7900' samples
 }

@@ -65,32 +65,46 @@ find_recorded(struct ev_store *store, int64_t position, int64_t *time,
 	return status == EV_NO ? EV_OK : status;
 }
 
-static enum ev_status
-find_place(struct serve_look *look)
+enum ev_status
+serve_look_now(struct serve_look *look, struct serve_reader *reader,
+               struct serve_request *request)
 {
-	struct ev_str at = serve_param(look->request, "at");
+	struct ev_head head = { 0 };
+	enum ev_status status;
+
+	*look = (struct serve_look){ .reader = reader, .request = request,
+	                             .store = reader->projector.store,
+	                             .arena = &request->arena };
+	status = look->store->ops->head(look->store, &head, &look->err);
+	look->head = look->position = head.position;
+	look->now = ev_time_now();
+	look->now -= look->now % SECOND;
+	return status;
+}
+
+static enum ev_status
+find_place(struct serve_look *look, struct serve_reader *reader,
+           struct serve_request *request)
+{
+	struct ev_str at = serve_param(request, "at");
 	int64_t position = -1, time = 0;
-	struct ev_head head;
-	enum ev_status status = look->store->ops->head(look->store, &head,
-	                                               &look->err);
+	enum ev_status status = serve_look_now(look, reader, request);
 
 	if (status)
 		return status;
-	look->head = look->position = head.position;
-	look->now = ev_time_now();
 	look->past = at.ptr != NULL;
 	if (look->past) {
 		parse_at(at, &position, &time);
 		if (position < 0)
 			status = view_find_time(look->store, time, &position,
 			                        &look->err);
-		if (position < head.position)
+		if (position < look->head)
 			look->position = position;
 		if (!status && look->position)
 			status = find_recorded(look->store, look->position,
 			                       &look->now, &look->err);
+		look->now -= look->now % SECOND;
 	}
-	look->now -= look->now % SECOND;
 	return status;
 }
 
@@ -199,18 +213,16 @@ answer(struct serve_look *look, const struct serve_looking *looking,
 static void
 do_look(struct serve_reader *reader, struct serve_request *request)
 {
-	struct serve_look look = { .reader = reader, .request = request,
-	                           .store = reader->projector.store,
-	                           .arena = &request->arena };
+	struct ev_store *store = reader->projector.store;
+	struct serve_look look;
 	struct ev_buf out = { 0 };
-	enum ev_status status = look.store->ops->model_begin(look.store,
-	                                                     &look.err);
+	enum ev_status status = store->ops->model_begin(store, &look.err);
 
 	if (!status) {
-		status = find_place(&look);
+		status = find_place(&look, reader, request);
 		if (!status)
 			status = answer(&look, request->data, &out);
-		look.store->ops->model_end(look.store);
+		store->ops->model_end(store);
 	}
 	if (status && !request->answer.status)
 		serve_fail(request, status == EV_BAD_INPUT ? EV_BUG : status,

@@ -49,6 +49,18 @@ struct serve_looking {
 void serve_look(struct serve_request *request,
                 const struct serve_looking *looking);
 
+/* For who looks at the newest state only, and begins and ends it, as in
+   model_begin. Fills the look. */
+enum ev_status serve_look_now(struct serve_look *look,
+                              struct serve_reader *reader,
+                              struct serve_request *request);
+
+/* Calls `take` for each issue that needs a person, as /api/status lists them,
+   with when that began (serve_status.c). EV_USAGE: there is no rig. */
+enum ev_status serve_needs(struct serve_look *look,
+                           void (*take)(void *context, int64_t since),
+                           void *context);
+
 /* ---- documents */
 
 struct serve_document {

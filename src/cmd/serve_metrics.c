@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "cmd/serve_jq.h"
 #include "cmd/serve_logs.h"
+#include "cmd/serve_look.h"
 #include "cmd/serve_readers.h"
-#include "cmd/view.h"
 #include "domain/json.h"
 
 enum { BUCKETS = 12 };
@@ -378,91 +377,31 @@ find_lags(struct ev_store *store, const struct known *known, struct lags *lags,
 	return status;
 }
 
-/* Issues that only a person takes further, and since when. */
-struct alerts {
-	struct known *known;
-	struct view since; /* of share/rig/attention.yaml */
-	struct ev_buf json;
-};
-
-/* When the issue got into the state: a reminder is not its beginning. */
-static int64_t
-find_since(struct alerts *alerts, struct ev_str key, struct ev_str state,
-           int64_t last)
+static void
+take_need(void *context, int64_t since)
 {
-	struct ev_err ignored;
-	yyjson_doc *doc;
-	int64_t since = last;
+	struct known *known = context;
+	double seconds = (double)(known->now - since) / 1e6;
 
-	ev_buf_reset(&alerts->json);
-	if (view_find(&alerts->since, key, &alerts->json, &ignored) ||
-	    ev_json_parse(&doc, ev_buf_str(&alerts->json), NULL, &ignored))
-		return last;
-	ev_time_parse(ev_json_text(yyjson_obj_getn(yyjson_doc_get_root(doc),
-	                                           state.ptr, state.len)),
-	              &since);
-	yyjson_doc_free(doc);
-	return since;
+	known->alerts++;
+	if (seconds > known->alert_seconds)
+		known->alert_seconds = seconds;
 }
 
-static bool
-take_issue(void *context, struct ev_str key, int64_t position,
-           struct ev_str json)
-{
-	struct alerts *alerts = context;
-	struct known *known = alerts->known;
-	yyjson_val *root;
-	struct ev_str state;
-	yyjson_doc *doc;
-	struct ev_err ignored;
-	int64_t since = known->now;
-	double seconds;
-
-	(void)position;
-	if (ev_json_parse(&doc, json, NULL, &ignored))
-		return true;
-	root = yyjson_doc_get_root(doc);
-	state = ev_json_text(yyjson_obj_get(root, "state"));
-	if (ev_str_equal(state, EV_STR("escalated")) ||
-	    ev_str_equal(state, EV_STR("gated"))) {
-		known->alerts++;
-		ev_time_parse(ev_json_text(yyjson_obj_get(root, "lastEventAt")),
-		              &since);
-		since = find_since(alerts, key, state, since);
-		seconds = (double)(known->now - since) / 1e6;
-		if (seconds > known->alert_seconds)
-			known->alert_seconds = seconds;
-	}
-	yyjson_doc_free(doc);
-	return true;
-}
-
+/* What waits for a person, as /api/status has it. */
 static enum ev_status
-find_alerts(struct serve_reader *reader, struct known *known,
-            struct ev_err *err)
+find_alerts(struct serve_reader *reader, struct serve_request *request,
+            struct known *known, struct ev_err *err)
 {
-	struct view_options options = { .at = -1 };
-	struct readmodel *model, *attention;
-	struct alerts alerts = { .known = known };
-	struct view view = { 0 };
-	enum ev_status status = serve_reader_model(reader, "issue-status",
-	                                           &model, err);
+	struct serve_look look;
+	enum ev_status status = serve_look_now(&look, reader, request);
 
 	if (!status)
-		status = serve_reader_model(reader,
-		                            serve_jq_attention(reader->jq),
-		                            &attention, err);
-	if (status) /* EV_USAGE: here is no rig */
-		return status == EV_USAGE ? EV_OK : status;
-	status = view_open(&view, model, &options, err);
-	if (!status)
-		status = view_open(&alerts.since, attention, &options, err);
-	if (!status)
-		status = view_each(&view, take_issue, &alerts, err);
-	view_close(&view);
-	view_close(&alerts.since);
-	ev_buf_release(&alerts.json);
-	return status;
+		status = serve_needs(&look, take_need, known);
+	if (status)
+		*err = look.err;
+	/* here is no rig */
+	return status == EV_USAGE ? EV_OK : status;
 }
 
 static int64_t
@@ -483,7 +422,8 @@ file_size(const struct serve *serve, const char *end)
 
 /* All of one state of the log. */
 static enum ev_status
-find_all(struct serve_reader *reader, struct known *known, struct ev_err *err)
+find_all(struct serve_reader *reader, struct serve_request *request,
+         struct known *known, struct ev_err *err)
 {
 	struct ev_store *store = reader->projector.store;
 	struct ev_head head;
@@ -505,7 +445,7 @@ find_all(struct serve_reader *reader, struct known *known, struct ev_err *err)
 	if (!status)
 		status = find_lags(store, known, &known->consumers, err);
 	if (!status)
-		status = find_alerts(reader, known, err);
+		status = find_alerts(reader, request, known, err);
 	store->ops->model_end(store);
 	return status;
 }
@@ -518,7 +458,7 @@ write_all(struct serve_reader *reader, struct serve_request *request)
 	                       .consumers = { .arena = &request->arena },
 	                       .now = ev_time_now() };
 	struct ev_err err;
-	enum ev_status status = find_all(reader, &known, &err);
+	enum ev_status status = find_all(reader, request, &known, &err);
 
 	if (status) {
 		serve_fail(request, status, &err);

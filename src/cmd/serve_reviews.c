@@ -331,15 +331,9 @@ find_review(struct serve_look *look)
 {
 	struct review *review = look->request->data;
 	struct candidate *candidate;
-	struct ev_head head;
-	enum ev_status status = look->store->ops->head(look->store, &head,
-	                                               &look->err);
+	enum ev_status status = find_candidates(
+		look, serve_without_pod(ev_str(review->agent)), &candidate);
 
-	if (status)
-		return status;
-	look->head = look->position = head.position;
-	status = find_candidates(look, serve_without_pod(ev_str(review->agent)),
-	                         &candidate);
 	if (status)
 		return status;
 	for (status = EV_NO; candidate && status == EV_NO;
@@ -351,15 +345,15 @@ find_review(struct serve_look *look)
 static void
 look_for_review(struct serve_reader *reader, struct serve_request *request)
 {
-	struct serve_look look = { .reader = reader, .request = request,
-	                           .store = reader->projector.store,
-	                           .arena = &request->arena };
-	enum ev_status status = look.store->ops->model_begin(look.store,
-	                                                     &look.err);
+	struct ev_store *store = reader->projector.store;
+	struct serve_look look;
+	enum ev_status status = store->ops->model_begin(store, &look.err);
 
 	if (!status) {
-		status = find_review(&look);
-		look.store->ops->model_end(look.store);
+		status = serve_look_now(&look, reader, request);
+		if (!status)
+			status = find_review(&look);
+		store->ops->model_end(store);
 	}
 	if (status == EV_NO)
 		request->answer.status = 204;

@@ -419,26 +419,65 @@ write_status(struct serve_look *look, const struct serve_crew *crew,
 	return status;
 }
 
+/* What jq says of it all. */
 static enum ev_status
-show_status(struct serve_look *look, struct ev_buf *out)
+find_status(struct serve_look *look, struct serve_crew *crew,
+            struct ev_buf *found)
 {
 	struct issues issues = { .look = look, .all = true };
-	struct serve_crew crew = { 0 };
-	struct ev_buf input = { 0 }, found = { 0 };
+	struct ev_buf input = { 0 };
 	enum ev_status status = read_issues(&issues);
 
 	if (!status)
-		status = serve_crew_read(look, &crew);
+		status = serve_crew_read(look, crew);
 	if (!status)
-		status = write_input(look, &issues, &crew, &input);
+		status = write_input(look, &issues, crew, &input);
 	if (!status)
 		status = serve_jq_run(look->reader->jq, "status",
-		                      ev_buf_str(&input), &found, &look->err);
+		                      ev_buf_str(&input), found, &look->err);
+	release_issues(&issues);
+	ev_buf_release(&input);
+	return status;
+}
+
+enum ev_status
+serve_needs(struct serve_look *look, void (*take)(void *context, int64_t since),
+            void *context)
+{
+	struct serve_crew crew = { 0 };
+	struct ev_buf found = { 0 };
+	enum ev_status status = find_status(look, &crew, &found);
+	yyjson_doc *doc = NULL;
+	yyjson_val *need;
+	yyjson_arr_iter iter;
+
+	if (!status)
+		status = ev_json_parse(&doc, ev_buf_str(&found), NULL,
+		                       &look->err);
+	yyjson_arr_iter_init(yyjson_obj_get(yyjson_doc_get_root(doc), "needs"),
+	                     &iter);
+	while ((need = yyjson_arr_iter_next(&iter))) {
+		int64_t since = look->now;
+
+		ev_time_parse(serve_text(need, "since"), &since);
+		take(context, since);
+	}
+	yyjson_doc_free(doc);
+	serve_crew_release(&crew);
+	ev_buf_release(&found);
+	return status;
+}
+
+static enum ev_status
+show_status(struct serve_look *look, struct ev_buf *out)
+{
+	struct serve_crew crew = { 0 };
+	struct ev_buf found = { 0 };
+	enum ev_status status = find_status(look, &crew, &found);
+
 	if (!status)
 		status = write_status(look, &crew, ev_buf_str(&found), out);
-	release_issues(&issues);
 	serve_crew_release(&crew);
-	ev_buf_release(&input);
 	ev_buf_release(&found);
 	return status;
 }
